@@ -1,0 +1,65 @@
+// Doing one run: attempt directory, guard, child, sampler, events, record. Everything a run was and did stands in its
+// attempt directory, which is the truth until a store has ingested it:
+//
+//   request.json   written and synced before the child starts       trace.zst    appended every second
+//   events.jsonl   written by the child (WATTLE_EVENTS)              stdout, stderr
+//   lines.jsonl    arrival times of the output lines that matched    guard.json   what the guard saw: exit, CPU time,
+//   strays result.json    the Record, written last                          files/       {run_dir}: the child's own
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "energy/probe.h"
+#include "record/record.h"
+#include "study/plan.h"
+
+namespace wattle::run {
+
+// What a person watching wants to know, about four times a second and at every epoch.
+struct Progress {
+  Nanoseconds elapsed;
+  std::optional<int> epoch;
+  std::optional<double> metric;  // last value of the workload's metric
+  std::optional<Watts> power;
+  Microjoules energy;
+  bool estimated = false;
+};
+
+enum class Streams {
+  captured,   // stdout and stderr go to files of the attempt directory
+  inherited,  // passed through untouched (`wattle measure`); no metrics are read from them
+};
+
+struct RunnerOptions {
+  std::filesystem::path program;  // this wattle's own executable: it is started again as the guard
+  energy::ProbeOptions probes;
+  Streams streams = Streams::captured;
+  std::size_t output_limit = 64U << 20U;  // bytes kept of each stream; the rest is counted and dropped
+  std::size_t events_limit = 64U << 20U;  // a larger event file makes the run a failure
+  std::function<void(const Progress&)> on_progress;
+};
+
+// Runs the request in `directory`, which is created and must not exist. Returns when no process of the run is left. A
+// failed run is a value, not an Error; an Error means that the run could not be attempted or recorded (no space, no
+// permission), kind environment. When `stop` is requested the child is ended (SIGTERM, grace, SIGKILL) and the attempt
+// comes back as interrupted.
+[[nodiscard]] Result<record::Attempt> run_once(const study::RunRequest& request, int attempt,
+                                               const std::filesystem::path& directory, const RunnerOptions& options,
+                                               Clock& clock, std::stop_token stop);
+
+// The attempt that a directory holds. One without result.json (the parent was killed) is recovered: its guard's
+// processes that still live are ended first (known by pid, start time and boot id), its joules are read from the trace
+// chunks that were flushed, and it comes back as interrupted.
+[[nodiscard]] Result<record::Attempt> load_attempt(const std::filesystem::path& directory);
+
+// The hidden subcommand `wattle guard DIRECTORY`: runs the child that DIRECTORY/request.json asks for. Returns its exit
+// code.
+[[nodiscard]] int guard_main(const std::filesystem::path& directory);
+
+}  // namespace wattle::run

@@ -1,0 +1,70 @@
+// From a study to the runs it asks for, in order. Pure: the same study gives the same plan, everywhere.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "study/study.h"
+
+namespace wattle::study {
+
+enum class Purpose { score, profile, control, proof };
+[[nodiscard]] std::string_view to_string(Purpose purpose);
+
+// One full assignment of hyperparameters × workload × environment.
+struct Configuration {
+  std::string id;     // first 12 hexadecimal digits of the digest of what follows; equal content, equal id
+  std::string label;  // "original", or what differs: "learning_rate 0.021"
+  std::string workload;
+  Assignment hyperparameters;
+  Environment environment;
+  std::string mutated_parameter;  // empty for the original
+  std::string mutation;           // operator's name, empty for the original
+
+  [[nodiscard]] bool original() const { return mutated_parameter.empty(); }
+};
+
+// Everything needed to do one run, and to say later what was done. Self-contained.
+struct RunRequest {
+  std::string key;  // identity: 64 hexadecimal digits, see run_key
+  std::string study;
+  std::string workload_version;
+  Configuration configuration;
+  int block = 1;                    // 1-based repetition
+  int order = 0;                    // 1-based place in the plan
+  std::uint64_t training_seed = 0;  // the block's, below 2^31: the same for every configuration in the block
+  Purpose purpose = Purpose::score;
+  std::string pair_key;  // key of the original's run in the same block; a run's own key for the original itself
+  std::vector<std::string> arguments;  // the exact argument vector, still holding {run_dir} where it was used
+  std::string working_directory;
+  std::map<std::string, std::string> variables;                     // set on top of the inherited environment
+  std::vector<std::pair<std::string, std::string>> rendered_files;  // name inside {run_dir} -> content
+  bool use_terminal = false;
+  Metric metric;
+  Protocol protocol;
+};
+
+struct Plan {
+  std::vector<Configuration> configurations;  // original first, mutants in rule order, per workload
+  std::vector<RunRequest> runs;               // in the order they will run, block by block
+};
+
+// Draws the mutants (seeded; never equal to the default, never out of the domain, no duplicates) and orders the
+// runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r.
+// `{run_dir}` stays a placeholder. Fails only where a rule cannot yield its mutants (check finds that first).
+[[nodiscard]] Result<Plan> make_plan(const Study& study, const std::string& trainer_program);
+
+// Identity: SHA-256 of canonical JSON (sorted keys, shortest round-trip doubles) of workload and its declared
+// version, hyperparameters, training seed, requested environment, protocol version, block and purpose.
+[[nodiscard]] std::string run_key(const RunRequest& request);
+
+[[nodiscard]] nlohmann::json to_json(const RunRequest& request);
+[[nodiscard]] Result<RunRequest> request_from_json(const nlohmann::json& json);
+
+// Canonical text of a JSON value: sorted keys, no blanks, shortest round-trip doubles.
+[[nodiscard]] std::string canonical(const nlohmann::json& json);
+
+}  // namespace wattle::study

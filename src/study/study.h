@@ -1,0 +1,153 @@
+// A study as its author wrote it: workloads, what to vary, the protocol. An immutable value read from one TOML
+// file; `plan` turns it into configurations and runs.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "study/value.h"
+
+namespace wattle::study {
+
+// What the built-in trainer says of itself (`wattle-train --list`), as a value.
+struct TrainerSchema {
+  std::string program;  // path of the executable that was asked
+  std::string version;  // of its mathematics: part of a run's identity
+  std::vector<std::string> models;
+  std::vector<std::string> datasets;       // names that need no data path
+  std::vector<std::string> path_datasets;  // names that need `data = "path"`
+  std::vector<Parameter> hyperparameters;
+};
+// Reads the JSON that `wattle-train --list` prints (docs/trainer_protocol.md).
+[[nodiscard]] Result<TrainerSchema> parse_trainer_schema(std::string_view json, std::string program);
+
+enum class Goal { maximize, minimize };
+
+// Where a run's metrics come from.
+enum class MetricSource {
+  events,      // the trainer speaks the event protocol
+  output,      // a regular expression over the lines of its standard output
+  csv_file,    // a CSV file it leaves behind, one line an epoch
+  json_lines,  // a JSON-lines file it leaves behind, one object an epoch
+};
+
+struct Metric {
+  std::string name;
+  Goal goal = Goal::maximize;
+  double tolerance = 0.0;  // the loss still accepted as "no damage", in the metric's own unit, > 0
+  MetricSource source = MetricSource::events;
+  std::string regex;         // ECMAScript with (?<value>…) and, where lines come per epoch, (?<epoch>…)
+  std::string file;          // of csv_file and json_lines: relative to the working directory; may hold {run_dir}
+  std::string value_column;  // CSV column or JSON key of the value; defaults to the metric's name
+  std::string epoch_column;  // CSV column or JSON key of the epoch; may be empty
+};
+
+// A configuration file written for every run: the template with {name} filled in.
+struct RenderedFile {
+  std::string template_file;  // relative to the study file
+  std::string target;         // file name inside {run_dir}
+};
+
+struct Workload {
+  std::string name;
+  bool builtin = false;
+  std::string model;    // built-in only
+  std::string dataset;  // built-in only
+  std::string data;     // built-in only: absolute path, or empty
+  // A script's argument vector with placeholders {parameter}, {seed}, {threads}, {device}, {run_dir}. A
+  // boolean parameter may stand as a switch: the element "{--nesterov:nesterov}" becomes "--nesterov" or vanishes.
+  std::vector<std::string> command;
+  std::vector<std::string> files;  // content that makes up the version: the script and what it lists
+  std::vector<RenderedFile> rendered;
+  bool use_terminal = true;  // standard output through a pseudo-terminal, so that lines arrive when they are written
+  std::string version;       // declared, or the digest of `files`; for the built-in the trainer's version
+  Metric metric;
+  std::vector<Parameter> parameters;  // default_value is this workload's default
+};
+
+struct Environment {
+  std::string name = "default";
+  std::string device = "cpu";
+  int threads = 1;
+  std::map<std::string, std::string> variables;  // set for the child, beside the OpenMP ones
+};
+
+struct Protocol {
+  static constexpr int kVersion = 1;  // part of a run's identity: raise it when runs stop being comparable
+  Nanoseconds time_limit = seconds(24L * 3600);
+  Nanoseconds silence_limit = seconds(3600);  // without a line or an event
+  Nanoseconds grace = seconds(5);             // between SIGTERM and SIGKILL
+  Nanoseconds cool_down{};                    // idle time before each run
+  Nanoseconds sample_interval = milliseconds(20);
+};
+
+struct Budget {  // stops new runs, never a run; absent is unlimited
+  std::optional<double> hours;
+  std::optional<double> kwh;
+  std::optional<int> runs;
+};
+
+enum class MutationOperator { scale, log_scale, values, step };
+
+// One [[mutate]] entry, checked: it can yield its mutants for every workload that it names.
+struct MutationRule {
+  std::string parameter;
+  std::vector<std::string> workloads;  // never empty
+  MutationOperator op = MutationOperator::scale;
+  double low = 1.0;  // scale, log_scale: range × default
+  double high = 1.0;
+  std::vector<Value> values;  // values: taken in order
+  double step = 0.0;          // step: default ± k × step, nearest first
+  int mutants = 1;
+};
+
+struct Study {
+  std::filesystem::path file;       // absolute
+  std::filesystem::path directory;  // where relative paths start and commands run
+  std::string name;
+  std::uint64_t seed = 0;
+  int repetitions = 8;
+  Budget budget;
+  Protocol protocol;
+  Environment environment;
+  std::vector<Workload> workloads;
+  std::vector<MutationRule> mutations;
+};
+
+// One mistake in a study file. line and column are 1-based; 0 means the file as a whole.
+struct Diagnostic {
+  int line = 0;
+  int column = 0;
+  std::string message;
+  std::string suggestion;  // "did you mean `learning_rate`?", or empty
+};
+
+struct StudyOrDiagnostics {
+  std::optional<Study> study;           // present exactly when there are no diagnostics
+  std::vector<Diagnostic> diagnostics;  // all of them, in file order
+};
+
+// Reads and checks a study file. Pure but for the file system (the study file, the scripts it names, the data
+// path). `schema` is asked for only when a workload uses the built-in trainer; its error becomes a diagnostic.
+class SchemaSource {
+ public:
+  SchemaSource() = default;
+  SchemaSource(const SchemaSource&) = delete;
+  SchemaSource& operator=(const SchemaSource&) = delete;
+  virtual ~SchemaSource() = default;
+  [[nodiscard]] virtual Result<TrainerSchema> schema() = 0;
+};
+[[nodiscard]] StudyOrDiagnostics load_study(const std::filesystem::path& file, SchemaSource& source);
+// The same on text, for tests: `file` need not exist, its folder is where relative paths start.
+[[nodiscard]] StudyOrDiagnostics parse_study(std::string_view toml, const std::filesystem::path& file,
+                                             SchemaSource& source);
+
+// "study.toml:14:1: unknown key …; did you mean …?" per diagnostic, one line each.
+[[nodiscard]] std::string describe(const std::vector<Diagnostic>& diagnostics, const std::filesystem::path& file);
+
+}  // namespace wattle::study
