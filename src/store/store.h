@@ -1,0 +1,54 @@
+// Keeping runs: one SQLite file (WAL, versioned schema) that holds everything needed to analyse again without running
+// again. `docs/store.md` describes the tables for people with sqlite3 at hand.
+//
+// One writer at a time: opening for writing takes an exclusive flock on STORE.lock, held for the life of the object.
+// Any number of readers. Closing the writer checkpoints the WAL, so the single file is complete. Not thread-safe.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "record/record.h"
+#include "record/summary.h"
+
+namespace wattle::store {
+
+inline constexpr int kSchemaVersion = 1;
+
+class Store {
+ public:
+  enum class Mode { read, write };
+
+  // read: fails (bad_input) where there is no store. write: creates it. Fails where the file is not a Wattle store, is
+  // of a newer schema, is being written by another process (its pid is named), or cannot be locked or written.
+  [[nodiscard]] static Result<Store> open(const std::filesystem::path& file, Mode mode);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // Stores the attempt, in one transaction. An attempt already there (same key and number) is left as it is: ingesting
+  // twice is harmless.
+  [[nodiscard]] Result<void> add(const record::Attempt& attempt);
+
+  // Attempts in the order they were stored; of one study, or all where the name is empty.
+  [[nodiscard]] Result<std::vector<record::Summary>> summaries(const std::string& study = {}) const;
+  [[nodiscard]] Result<std::vector<record::Record>> records(const std::string& study = {}) const;
+  // The attempt whose key begins with the given digits: "3f2a" or "3f2a.2" for its second attempt, else the last.
+  // Fails (bad_input) where none or several runs fit.
+  [[nodiscard]] Result<record::Attempt> attempt(const std::string& key_prefix) const;
+  // Names of the studies, the one stored last at the end.
+  [[nodiscard]] Result<std::vector<std::string>> studies() const;
+  // Empty when SQLite's own check finds nothing wrong.
+  [[nodiscard]] Result<std::string> integrity() const;
+
+ private:
+  struct Inside;
+  explicit Store(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace wattle::store
