@@ -1,0 +1,76 @@
+#include "campaign/local.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+namespace wattle::campaign {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path directory_of(const fs::path& root, const std::string& key, int attempt) {
+  return root / fmt::format("{}-{}", key.substr(0, 16), attempt);
+}
+
+// request.json goes first: a directory without one is retired already, or never began.
+void retire_directory(const fs::path& directory) {
+  std::error_code ignored;
+  fs::remove(directory / "request.json", ignored);
+  const fs::path files = directory / "files";
+  const bool keep = fs::exists(files, ignored) && !fs::is_empty(files, ignored);
+  std::vector<fs::path> entries;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) entries.push_back(entry.path());
+  for (const fs::path& entry : entries) {
+    if (!keep || entry.filename() != "files") fs::remove_all(entry, ignored);
+  }
+  if (!keep) fs::remove(directory, ignored);
+}
+
+}  // namespace
+
+Result<record::Attempt> LocalLauncher::launch(const study::RunRequest& request, int attempt,
+                                              const std::function<void(const run::Progress&)>& on_progress,
+                                              std::stop_token stop) {
+  std::error_code code;
+  fs::create_directories(root_, code);
+  if (code) {
+    return fail(ErrorKind::environment, fmt::format("cannot create {}: {}", root_.string(), code.message()),
+                "choose a writable place with --store or WATTLE_STORE");
+  }
+  run::RunnerOptions options = options_;
+  options.on_progress = on_progress;
+  return run::run_once(request, attempt, directory_of(root_, request.key, attempt), options, clock_, std::move(stop));
+}
+
+void LocalLauncher::retire(const record::Record& record) {
+  retire_directory(directory_of(root_, record.request.key, record.attempt));
+}
+
+Result<Recovered> recover(const fs::path& root, const Sink& sink) {
+  Recovered recovered;
+  std::error_code code;
+  std::vector<fs::path> directories;
+  for (const auto& entry : fs::directory_iterator(root, code)) {
+    if (entry.is_directory(code)) directories.push_back(entry.path());
+  }
+  std::sort(directories.begin(), directories.end());
+  for (const fs::path& directory : directories) {
+    if (!fs::exists(directory / "request.json", code)) {
+      retire_directory(directory);
+      continue;
+    }
+    auto attempt = run::load_attempt(directory);
+    if (!attempt) {
+      recovered.damaged.push_back(fmt::format("{}: {}", directory.string(), attempt.error().message));
+      continue;
+    }
+    if (auto kept = sink(*attempt); !kept) return tl::unexpected(kept.error());
+    retire_directory(directory);
+    ++recovered.attempts;
+  }
+  return recovered;
+}
+
+}  // namespace wattle::campaign
