@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <unordered_map>
 #include <utility>
 
 #include "base/text.h"
@@ -51,6 +52,10 @@ CREATE TABLE run (
   UNIQUE (key, attempt)
 ) STRICT;
 CREATE INDEX run_by_study ON run (study, id);
+CREATE TABLE plan (
+  study TEXT PRIMARY KEY,
+  requests BLOB NOT NULL
+) STRICT;
 CREATE TABLE detail (
   run_id INTEGER PRIMARY KEY REFERENCES run (id),
   record TEXT NOT NULL,
@@ -355,6 +360,53 @@ Result<std::vector<record::Record>> Store::records(const std::string& study) con
     }
     return all;
   });
+}
+
+Result<void> Store::set_plan(const std::string& study, const std::vector<study::RunRequest>& runs) {
+  return inside_->guarded([&]() -> Result<void> {
+    nlohmann::json requests = nlohmann::json::array();
+    for (const study::RunRequest& run : runs) requests.push_back(study::to_json(run));
+    const std::string blob = compressed(requests.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    SQLite::Statement insert(inside_->database, "INSERT OR REPLACE INTO plan (study, requests) VALUES (?, ?)");
+    insert.bind(1, study);
+    insert.bind(2, blob.data(), static_cast<int>(blob.size()));
+    insert.exec();
+    return {};
+  });
+}
+
+Result<std::vector<study::RunRequest>> Store::plan(const std::string& study) const {
+  return inside_->guarded([&]() -> Result<std::vector<study::RunRequest>> {
+    std::vector<study::RunRequest> runs;
+    SQLite::Statement row(inside_->database, "SELECT requests FROM plan WHERE study = ?");
+    row.bind(1, study);
+    if (!row.executeStep()) return runs;
+    const auto text = expanded(row.getColumn(0).getString());
+    if (!text) return tl::unexpected(text.error());
+    for (const nlohmann::json& item : nlohmann::json::parse(*text)) {
+      auto request = study::request_from_json(item);
+      if (!request) return tl::unexpected(request.error());
+      runs.push_back(std::move(*request));
+    }
+    return runs;
+  });
+}
+
+Result<std::vector<record::Record>> Store::planned_records(const std::string& study) const {
+  auto runs = plan(study);
+  if (!runs) return tl::unexpected(runs.error());
+  auto all = records(study);
+  if (!all || runs->empty()) return all;
+  std::unordered_map<std::string_view, const study::RunRequest*> asked;
+  for (const study::RunRequest& run : *runs) asked.emplace(run.key, &run);
+  std::vector<record::Record> planned;
+  for (record::Record& record : *all) {
+    const auto found = asked.find(record.request.key);
+    if (found == asked.end()) continue;
+    record.request = *found->second;
+    planned.push_back(std::move(record));
+  }
+  return planned;
 }
 
 Result<record::Attempt> Store::attempt(const std::string& key_prefix) const {

@@ -34,9 +34,18 @@ class Store {
   // twice is harmless.
   [[nodiscard]] Result<void> add(const record::Attempt& attempt);
 
+  // What the study asks for now: replaces the plan kept under its name. Runs of an earlier plan stay stored.
+  [[nodiscard]] Result<void> set_plan(const std::string& study, const std::vector<study::RunRequest>& runs);
+  // Empty where the study never had one (imported runs).
+  [[nodiscard]] Result<std::vector<study::RunRequest>> plan(const std::string& study) const;
+
   // Attempts in the order they were stored; of one study, or all where the name is empty.
   [[nodiscard]] Result<std::vector<record::Summary>> summaries(const std::string& study = {}) const;
   [[nodiscard]] Result<std::vector<record::Record>> records(const std::string& study = {}) const;
+  // Attempts at runs that the study's plan asks for now, seen with its eyes: label, pair, order and tolerance are the
+  // plan's, for an edited study may have changed them without touching what was run. All records where there is no
+  // plan.
+  [[nodiscard]] Result<std::vector<record::Record>> planned_records(const std::string& study) const;
   // The attempt whose key begins with the given digits: "3f2a" or "3f2a.2" for its second attempt, else the last.
   // Fails (bad_input) where none or several runs fit.
   [[nodiscard]] Result<record::Attempt> attempt(const std::string& key_prefix) const;

@@ -1,0 +1,130 @@
+#include "meter/doctor.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <optional>
+
+#include "base/text.h"
+
+namespace wattle::meter {
+namespace {
+
+namespace fs = std::filesystem;
+using Verdict = MachineFact::Verdict;
+
+constexpr std::string_view kUntold = "not told by this machine";
+
+std::optional<std::string> first_line(const fs::path& file) {
+  const auto text = read_text(file, 1U << 20U);
+  if (!text) return std::nullopt;
+  return std::string(trim(std::string_view(*text).substr(0, text->find('\n'))));
+}
+
+MachineFact governor(const fs::path& root) {
+  const auto value = first_line(root / "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
+  if (!value) return {"governor", std::string(kUntold), Verdict::unknown, {}};
+  if (*value == "performance") return {"governor", *value, Verdict::good, {}};
+  return {"governor", *value, Verdict::disturbs, "sudo cpupower frequency-set -g performance"};
+}
+
+MachineFact turbo(const fs::path& root) {
+  // intel_pstate says no_turbo = 1 when it is off, acpi-cpufreq and amd-pstate say boost = 0.
+  const auto intel = first_line(root / "sys/devices/system/cpu/intel_pstate/no_turbo");
+  const auto boost = first_line(root / "sys/devices/system/cpu/cpufreq/boost");
+  if (!intel && !boost) return {"turbo", std::string(kUntold), Verdict::unknown, {}};
+  const bool on = intel ? *intel == "0" : *boost == "1";
+  if (!on) return {"turbo", "off", Verdict::good, {}};
+  return {"turbo", "on", Verdict::disturbs, "power then depends on temperature; warm up, or switch it off to compare"};
+}
+
+MachineFact smt(const fs::path& root) {
+  const auto value = first_line(root / "sys/devices/system/cpu/smt/active");
+  if (!value) return {"SMT", std::string(kUntold), Verdict::unknown, {}};
+  return {"SMT", *value == "1" ? "on" : "off", Verdict::good, {}};
+}
+
+MachineFact swap(const fs::path& root) {
+  const auto text = read_text(root / "proc/meminfo", 1U << 20U);
+  if (!text) return {"swap", std::string(kUntold), Verdict::unknown, {}};
+  std::int64_t total = 0;
+  std::int64_t unused = 0;
+  for (const std::string& line : split(*text, '\n')) {
+    const auto number = [&] {
+      return parse_integer(trim(line.substr(line.find(':') + 1, line.rfind(" kB") - line.find(':') - 1)));
+    };
+    if (line.starts_with("SwapTotal:")) total = number().value_or(0);
+    if (line.starts_with("SwapFree:")) unused = number().value_or(0);
+  }
+  const std::int64_t used = (total - unused) / 1024;
+  if (used <= 0) return {"swap", total == 0 ? "none" : "unused", Verdict::good, {}};
+  return {"swap", fmt::format("{} MiB in use", used), Verdict::disturbs,
+          "runs may wait for the disk: free memory first"};
+}
+
+// Jiffies since boot, all cores: what /proc/stat's first line counts (proc(5)).
+struct CpuTimes {
+  double busy = 0.0;
+  double steal = 0.0;
+  double total = 0.0;
+};
+
+std::optional<CpuTimes> cpu_times(const fs::path& root) {
+  const auto line = first_line(root / "proc/stat");
+  if (!line || !line->starts_with("cpu ")) return std::nullopt;
+  std::vector<double> fields;
+  for (const std::string& word : split(*line, ' ')) {
+    if (const auto number = parse_real(word)) fields.push_back(*number);
+  }
+  if (fields.size() < 8) return std::nullopt;
+  // user nice system idle iowait irq softirq steal
+  CpuTimes times;
+  times.busy = fields[0] + fields[1] + fields[2] + fields[5] + fields[6];
+  times.steal = fields[7];
+  times.total = times.busy + times.steal + fields[3] + fields[4];
+  return times;
+}
+
+void add_load(std::vector<MachineFact>& facts, const fs::path& root, Clock& clock, Nanoseconds listening) {
+  const auto before = cpu_times(root);
+  clock.sleep_until(clock.monotonic() + listening, {});
+  const auto after = cpu_times(root);
+  if (!before || !after || after->total <= before->total) {
+    facts.push_back({"other load", std::string(kUntold), Verdict::unknown, {}});
+    return;
+  }
+  const double span = after->total - before->total;
+  const double load = 100.0 * (after->busy - before->busy) / span;
+  const double steal = 100.0 * (after->steal - before->steal) / span;
+  facts.push_back({"other load", fmt::format("{:.1f} %", load), load < 5.0 ? Verdict::good : Verdict::disturbs,
+                   load < 5.0 ? "" : "something else is running: its energy would be counted too"});
+  facts.push_back({"steal", fmt::format("{:.1f} %", steal), steal < 1.0 ? Verdict::good : Verdict::disturbs,
+                   steal < 1.0 ? "" : "another virtual machine takes this one's cores: times will vary"});
+}
+
+}  // namespace
+
+Diagnosis diagnose(const energy::ProbeOptions& options, Clock& clock, Nanoseconds listening) {
+  Diagnosis diagnosis;
+  energy::ProbeOptions all = options;
+  if (all.wanted.empty()) all.wanted = energy::probe_names();
+  for (energy::Found& found : energy::find_probes(all)) {
+    ProbeReport report{found.name, found.status, found.reason, found.fix, found.proven, {}, found.missing};
+    if (found.probe) report.domains = found.probe->domains();
+    for (const energy::Domain& domain : report.domains) {
+      diagnosis.measures = diagnosis.measures || (energy::measured(domain.provenance) && !domain.simulated);
+    }
+    diagnosis.probes.push_back(std::move(report));
+  }
+  const fs::path& root = options.sysroot;
+  diagnosis.machine = {governor(root), turbo(root), smt(root), swap(root)};
+  add_load(diagnosis.machine, root, clock, listening);
+  diagnosis.verdict =
+      diagnosis.measures
+          ? "this machine measures energy; findings about energy can be made here"
+          : "this machine only estimates energy, from time and CPU use: compare times here, and confirm energy on a "
+            "machine with a counter";
+  return diagnosis;
+}
+
+}  // namespace wattle::meter
