@@ -1,0 +1,63 @@
+// Wilcoxon's signed-rank test of paired differences (Wilcoxon, "Individual comparisons by ranking methods", Biometrics
+// Bulletin 1, 1945), and the one-sided tests against a margin that are made of it. Pure.
+//
+// What it assumes: under the hypothesis the differences are independent and symmetric about the shift. Differences of
+// exactly 0 (after the shift) are dropped, as Wilcoxon did. Up to kExactLimit remaining differences the p-value is
+// exact and conditional on the ties: all 2^n signs of the mid-ranks that were seen, summed by dynamic programming
+// (Streitberg & Röhmel, "Exact distributions for permutation and rank tests", Statistical Software Newsletter 12,
+// 1986). Above, the normal approximation with tie and continuity corrections (Hollander, Wolfe & Chicken 2014,
+// eq. 3.13).
+//
+// Infinite differences are allowed and take the largest ranks: a failed run enters as minus infinity.
+#pragma once
+
+#include <span>
+
+#include "base/result.h"
+
+namespace wattle::stats {
+
+enum class Alternative { two_sided, greater, less };  // greater: the differences lie above the shift
+
+struct SignedRankOptions {
+  double shift = 0.0;  // the hypothesis: differences are symmetric about this
+  Alternative alternative = Alternative::two_sided;
+  // Differences less the shift are rounded to whole multiples of this before ranking (0: as they are), so that the
+  // noise of binary fractions (0.3 - 0.2 against 0.2 - 0.1) breaks no tie.
+  double resolution = 0.0;
+};
+
+struct SignedRank {
+  static constexpr int kExactLimit = 50;  // counts of signs stay whole numbers in a double
+
+  int n = 0;      // differences ranked
+  int zeros = 0;  // dropped
+  double w_plus = 0.0;
+  double w_minus = 0.0;
+  bool exact = true;
+  double p_value = 1.0;  // 1 where nothing but zeros was given: no evidence either way
+};
+
+// Fails (bad_input) for no differences, a NaN, an infinite shift, or a resolution that is not a number >= 0.
+[[nodiscard]] Result<SignedRank> signed_rank(std::span<const double> differences,
+                                             const SignedRankOptions& options = {});
+
+// The smallest p-value that n untied differences can give: 2^-n one-sided, twice that two-sided. n < 1: 1.
+[[nodiscard]] double smallest_p(int n, Alternative alternative);
+
+// Is "no worse than the margin" shown? Differences with more meaning better, margin >= 0 in their unit; the hypothesis
+// to reject is that they lie at -margin (or below).
+[[nodiscard]] Result<SignedRank> non_inferiority(std::span<const double> differences, double margin,
+                                                 double resolution = 0.0);
+
+// Is "the same within the margin" shown? Two one-sided tests (Schuirmann, J. Pharmacokinetics and Biopharmaceutics 15,
+// 1987): p is the larger, and neither is corrected for the other.
+struct Equivalence {
+  SignedRank above_lower;
+  SignedRank below_upper;
+  double p_value = 1.0;
+};
+[[nodiscard]] Result<Equivalence> equivalence(std::span<const double> differences, double margin,
+                                              double resolution = 0.0);
+
+}  // namespace wattle::stats
