@@ -1,0 +1,32 @@
+// One function per format; `render` chooses. Internal to this module.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "report/report.h"
+
+namespace wattle::report {
+
+[[nodiscard]] std::string render_text(const analysis::Findings& findings, const Options& options);
+[[nodiscard]] std::string render_json(const analysis::Findings& findings);
+// One row per mutant × measure: estimate, low and high are ratios mutant / original for energy and time, differences
+// in the metric's own unit (more is better) for the metric.
+[[nodiscard]] std::string findings_csv(const analysis::Findings& findings);
+[[nodiscard]] std::string render_markdown(const analysis::Findings& findings, const Options& options);
+[[nodiscard]] std::string render_html(const analysis::Findings& findings, std::span<const record::Record> records,
+                                      const Options& options);
+
+// One line of a CSV file, LF included; fields are quoted where RFC 4180 asks for it.
+[[nodiscard]] std::string csv_line(const std::vector<std::string>& fields);
+
+// How a number of the report is computed, in plain words and with its source.
+struct Explanation {
+  std::string term;
+  std::string text;
+};
+[[nodiscard]] std::vector<Explanation> explanations(const analysis::Findings& findings);
+
+}  // namespace wattle::report

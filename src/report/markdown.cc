@@ -1,0 +1,112 @@
+// Findings as Markdown: tables that GitHub and Pandoc read.
+#include <fmt/format.h>
+
+#include <array>
+
+#include "base/text.h"
+#include "report/formats.h"
+#include "report/wording.h"
+
+namespace wattle::report {
+namespace {
+
+using analysis::Findings;
+
+// Nothing of a user's text is markup: no table cell, emphasis, link, code or HTML.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : printable(text)) {
+    if (std::string_view("\\`*_{}[]<>()#|~!&").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+std::string row(const std::vector<std::string>& cells) { return "| " + join(cells, " | ") + " |\n"; }
+
+std::string together(const Figure& parts) {
+  return parts.interval.empty() ? parts.estimate : parts.estimate + " " + parts.interval;
+}
+
+std::string mutants(const Findings& findings) {
+  const Measures all = measures(findings);
+  std::string out = row({"mutant", all.energy.head(), all.time.head(), escaped(all.metric.head()), "verdict"}) +
+                    "|---|---|---|---|---|\n";
+  const auto names = workloads(findings);
+  for (const std::string& workload : names) {
+    const std::string prefix = names.size() > 1 ? escaped(workload) + ": " : "";
+    if (const auto* base = original(findings, workload)) {
+      out += row({prefix + "original (medians)", absolute(all.energy, base->median_energy_j),
+                  absolute(all.time, base->median_time_s), absolute(all.metric, base->median_metric), ""});
+    }
+    for (const auto& mutant : findings.mutants) {
+      if (mutant.workload != workload) continue;
+      const Ruling rule = ruling(findings, mutant);
+      out += row({prefix + escaped(mutant.label), together(figure(all.energy, mutant.energy)),
+                  together(figure(all.time, mutant.time)), together(figure(all.metric, mutant.metric)),
+                  "**" + rule.word + "** (" + escaped(rule.because) + ")"});
+    }
+  }
+  return out + "\n" + escaped(legend(findings)) + "\n";
+}
+
+template <std::size_t rows, std::size_t columns>
+std::string grid(const std::string& name, const int (&cells)[rows][columns]) {
+  static constexpr std::array<std::string_view, 4> kVerdicts{"win", "tie", "loss", "undecided"};
+  std::vector<std::string> head{name};
+  for (std::size_t column = 0; column < columns; ++column) head.emplace_back(kVerdicts[column]);
+  std::string out = "\n" + row(head) + "|---|";
+  for (std::size_t column = 0; column < columns; ++column) out += "--:|";
+  out += "\n";
+  for (std::size_t r = 0; r < rows; ++r) {
+    std::vector<std::string> line{std::string(kVerdicts[r])};
+    for (const int count : cells[r]) line.push_back(fmt::format("{}", count));
+    out += row(line);
+  }
+  return out;
+}
+
+std::string correlations(const Findings& findings) {
+  const Measures all = measures(findings);
+  std::string out = "\n## What moves it\n\n" +
+                    row({"hyperparameter", "measure", "rho", "interval 95 %", "bin", "p", "n"}) +
+                    "|---|---|--:|---|---|---|--:|\n";
+  const bool several = workloads(findings).size() > 1;
+  for (const auto& correlation : findings.correlations) {
+    const bool known = correlation.rho.has_value();
+    out += row({(several ? escaped(correlation.workload) + ": " : "") + escaped(correlation.parameter),
+                escaped(correlation.measure) + (correlation.measure == "energy" ? all.energy.qualifier : ""),
+                known ? number(*correlation.rho, 2, true) : std::string(kAbsent),
+                known ? rho_interval(correlation) : escaped(correlation.why_absent), bin_words(correlation),
+                p_number(correlation.p_value), fmt::format("{}", correlation.n)});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string render_markdown(const Findings& findings, const Options& options) {
+  const Measures all = measures(findings);
+  const std::string tag = status(findings);
+  std::string out = "# " + escaped(findings.study.empty() ? "study" : findings.study) + "\n\n";
+  out += "**" + escaped(findings.headline.empty() ? "Nothing has been found out yet." : findings.headline) + "**" +
+         (tag.empty() ? "" : " \\[" + tag + "\\]") + "\n";
+  if (const std::string detail = best_in_words(findings); !detail.empty()) out += "\n" + escaped(detail) + "\n";
+  if (!findings.mutants.empty() || !findings.configurations.empty()) out += "\n" + mutants(findings);
+  if (!findings.mutants.empty()) {
+    out += "\n## Trade-off\n" +
+           grid("energy" + all.energy.qualifier + " \\\\ " + escaped(all.metric.name), findings.grid) +
+           grid("wang-grid", findings.wang.cells);
+  }
+  if (!findings.correlations.empty()) out += correlations(findings);
+  if (!findings.warnings.empty()) out += "\n## Limits\n\n";
+  for (const std::string& warning : findings.warnings) out += "- " + escaped(warning) + "\n";
+  if (options.explain) {
+    out += "\n## How it is computed\n\n";
+    for (const auto& [term, text] : explanations(findings))
+      out += "- **" + escaped(term) + "**: " + escaped(text) + "\n";
+  }
+  return out + "\n" + escaped(extent(findings) + "; " + footprint(findings)) + "\n";
+}
+
+}  // namespace wattle::report
