@@ -1,0 +1,105 @@
+// What every subcommand is given, and how results and errors leave the program: results to stdout (or --output), all
+// else to stderr. Only this module prints, reads flags, or exits.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "energy/probe.h"
+#include "run/runner.h"
+#include "store/store.h"
+#include "study/study.h"
+
+namespace wattle::cli {
+
+struct Context {
+  bool json = false;
+  std::string output;           // file for the result; empty: stdout
+  std::filesystem::path store;  // --store, else WATTLE_STORE, else ./wattle.db
+  std::string sysroot = "/";
+  std::optional<std::uint64_t> seed;  // replaces the study's
+  std::vector<std::string> probes;    // --probe
+  std::filesystem::path program;      // this executable
+  std::vector<std::string> command;   // everything after "--"
+  SystemClock clock;
+
+  [[nodiscard]] energy::ProbeOptions probe_options() const { return {sysroot, probes}; }
+  [[nodiscard]] run::RunnerOptions runner_options() const;
+  // Where attempts live until the store has them.
+  [[nodiscard]] std::filesystem::path runs_folder() const { return store.string() + ".runs"; }
+};
+
+// A subcommand adds itself to the app and, when chosen, leaves what is to be done in `chosen`, which returns the
+// program's exit code.
+using Chosen = std::function<int()>;
+using AddCommand = void (*)(CLI::App& app, Context& context, Chosen& chosen);
+void add_check(CLI::App& app, Context& context, Chosen& chosen);
+void add_doctor(CLI::App& app, Context& context, Chosen& chosen);
+void add_export(CLI::App& app, Context& context, Chosen& chosen);
+void add_init(CLI::App& app, Context& context, Chosen& chosen);
+void add_list(CLI::App& app, Context& context, Chosen& chosen);
+void add_measure(CLI::App& app, Context& context, Chosen& chosen);
+void add_plan(CLI::App& app, Context& context, Chosen& chosen);
+void add_report(CLI::App& app, Context& context, Chosen& chosen);
+void add_run(CLI::App& app, Context& context, Chosen& chosen);
+void add_show(CLI::App& app, Context& context, Chosen& chosen);
+void add_status(CLI::App& app, Context& context, Chosen& chosen);
+
+// --- Leaving the program ---------------------------------------------------------------------------------
+
+// Writes a result; returns 0, or the exit code of a result that could not be written.
+[[nodiscard]] int give(const Context& context, const std::string& text);
+[[nodiscard]] int give(const Context& context, const nlohmann::json& json);
+// Tells an error on stderr; returns its exit code.
+[[nodiscard]] int tell(const Error& error);
+void note(const std::string& line);  // a line on stderr
+
+[[nodiscard]] bool is_terminal(int descriptor);
+[[nodiscard]] bool wants_colour(int descriptor);   // a terminal, NO_COLOR unset, TERM not dumb
+[[nodiscard]] int terminal_width(int descriptor);  // columns, 80 where it cannot be told
+
+// --- Shared steps ------------------------------------------------------------------------------------------
+
+// The study file, checked against the trainer's schema, with --seed applied; its mistakes are told on stderr (or given
+// as JSON). On failure `exit` holds the code.
+struct LoadedStudy {
+  std::optional<study::Study> study;
+  std::string trainer_program;  // empty where no workload uses the built-in trainer
+  int exit = 0;
+};
+[[nodiscard]] LoadedStudy load(const Context& context, const std::string& file);
+
+// The study that a command without a study file means: the one named, or the one stored last.
+[[nodiscard]] Result<std::string> study_meant(const store::Store& store, const std::string& named);
+
+// "12.4 J" or "12.4 J est.", or "–".
+[[nodiscard]] std::string energy_text(const record::Summary& summary);
+[[nodiscard]] std::string local_time(Nanoseconds wall);  // "2026-11-21 01:07:12"
+
+// Turns SIGINT and SIGTERM into stop requests while it lives. The first SIGINT asks to stop after the run, the second,
+// or any SIGTERM, now. Must be made before any other thread.
+class Signals {
+ public:
+  explicit Signals(std::function<void()> on_first);
+  Signals(const Signals&) = delete;
+  Signals& operator=(const Signals&) = delete;
+  ~Signals();
+
+  std::stop_source after_run;
+  std::stop_source now;
+
+ private:
+  std::function<void()> on_first_;
+  std::jthread thread_;
+};
+
+}  // namespace wattle::cli

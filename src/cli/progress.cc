@@ -1,0 +1,116 @@
+#include "cli/progress.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "cli/context.h"
+#include "report/table.h"
+
+namespace wattle::cli {
+namespace {
+
+std::string bar(double fraction, int cells) {
+  const int full = std::clamp(static_cast<int>(fraction * cells), 0, cells);
+  std::string text;
+  for (int i = 0; i < cells; ++i) text += i < full ? "█" : "░";
+  return text;
+}
+
+std::string left_text(const std::optional<Seconds>& remaining) {
+  if (!remaining) return "time left unknown yet";
+  const auto s = static_cast<std::int64_t>(remaining->value + 0.5);
+  if (s >= 3600) return fmt::format("{}:{:02} h left", s / 3600, s / 60 % 60);
+  return fmt::format("{}:{:02} min left", s / 60, s % 60);
+}
+
+}  // namespace
+
+RunProgress::RunProgress(const study::Study& study, const campaign::History& history, std::size_t planned)
+    : study_(study),
+      history_(history),
+      planned_(planned),
+      terminal_(is_terminal(STDERR_FILENO)),
+      width_(terminal_width(STDERR_FILENO)) {}
+
+campaign::Observer RunProgress::observer() {
+  campaign::Observer observer;
+  observer.on_start = [this](const auto& request, const auto& position) {
+    if (terminal_) draw(request, position, {});
+  };
+  observer.on_progress = [this](const auto& request, const auto& position, const auto& progress) {
+    if (terminal_) draw(request, position, progress);
+  };
+  observer.on_finish = [this](const auto& summary, const auto& position) {
+    if (!terminal_ || !record::successful(summary.end)) line(summary, position);
+  };
+  return observer;
+}
+
+void RunProgress::finish() {
+  if (drawn_ > 0) fmt::print(stderr, "\x1b[{}A\x1b[J", drawn_);
+  drawn_ = 0;
+}
+
+std::string RunProgress::spent() const {
+  Joules measured;
+  Joules estimated;
+  for (const record::Summary& past : history_) {
+    if (past.measured_energy) {
+      measured += *past.measured_energy;
+    } else if (past.estimated_energy) {
+      estimated += *past.estimated_energy;
+    }
+  }
+  std::string text;
+  if (measured.value > 0.0) text = human(measured);
+  if (estimated.value > 0.0) text += fmt::format("{}{} est.", text.empty() ? "" : " and ", human(estimated));
+  if (text.empty()) text = "0 J";
+  if (study_.budget.kwh) text += fmt::format(" of {} kWh", shortest(*study_.budget.kwh));
+  return text;
+}
+
+void RunProgress::draw(const study::RunRequest& request, const campaign::Observer::Position& position,
+                       const run::Progress& progress) {
+  finish();
+  const std::size_t done = planned_ - static_cast<std::size_t>(position.total - position.done);
+  const auto failed = std::count_if(history_.begin(), history_.end(), [](const record::Summary& past) {
+    return record::finished(past.end) && !record::successful(past.end);
+  });
+  const auto flagged =
+      std::count_if(history_.begin(), history_.end(), [](const record::Summary& past) { return !past.flags.empty(); });
+  std::vector<std::string> lines;
+  lines.push_back(
+      fmt::format("{}   block {}/{}   {}  {} of {} runs   {}", study_.name, request.block, study_.repetitions,
+                  bar(static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(1, planned_)), 20), done,
+                  planned_, left_text(position.remaining)));
+  std::string now = fmt::format("now     {}   {}", request.configuration.label, human(to_seconds(progress.elapsed)));
+  if (progress.epoch) now += fmt::format("   epoch {}", *progress.epoch);
+  if (progress.metric) now += fmt::format("   {} {}", request.metric.name, significant(*progress.metric, 3));
+  if (progress.power) now += fmt::format("   {}{}", human(*progress.power), progress.estimated ? " est." : "");
+  lines.push_back(now);
+  lines.push_back(fmt::format("so far  {}   failed {}   flagged {}", spent(), failed, flagged));
+  lines.emplace_back("^C stops after this run; again stops now. Nothing is lost either way.");
+  for (const std::string& text : lines) {
+    fmt::print(stderr, "{}\n", report::shortened(printable(text), static_cast<std::size_t>(width_ - 1)));
+  }
+  drawn_ = static_cast<int>(lines.size());
+}
+
+void RunProgress::line(const record::Summary& summary, const campaign::Observer::Position& position) {
+  finish();
+  const std::size_t done = planned_ - static_cast<std::size_t>(position.total - position.done);
+  std::string text = fmt::format("[{}/{}] block {}  {}: {}", done, planned_, summary.block, summary.label,
+                                 record::to_string(summary.end));
+  if (!summary.reason.empty()) text += fmt::format(" ({})", summary.reason);
+  if (summary.duration) text += fmt::format("  {}", human(*summary.duration));
+  text += fmt::format("  {}", energy_text(summary));
+  if (summary.performance) text += fmt::format("  {} {}", summary.metric, significant(*summary.performance, 4));
+  if (!summary.flags.empty()) text += fmt::format("  [{}]", summary.flags);
+  if (position.done < position.total) text += fmt::format("  {}", left_text(position.remaining));
+  note(printable(text));
+}
+
+}  // namespace wattle::cli

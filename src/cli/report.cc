@@ -1,0 +1,71 @@
+// wattle report: what the study found.
+#include "report/report.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "analysis/findings.h"
+#include "base/text.h"
+#include "cli/context.h"
+
+namespace wattle::cli {
+namespace {
+
+struct ReportOptions {
+  std::string study;
+  std::string format;  // empty: text, json with --json, or by --output's ending
+  bool explain = false;
+};
+
+Result<report::Format> format_of(const Context& context, const std::string& named) {
+  std::string name = named;
+  if (name.empty()) name = context.json ? "json" : "text";
+  if (named.empty() && !context.json && !context.output.empty()) {
+    const std::string ending = std::filesystem::path(context.output).extension().string();
+    if (!ending.empty() && report::parse_format(ending.substr(1))) name = ending.substr(1);
+  }
+  if (const auto format = report::parse_format(name)) return *format;
+  const auto known = report::format_names();
+  const auto meant = nearest(name, known);
+  return fail(ErrorKind::bad_input, fmt::format("there is no format `{}`", printable(name)),
+              meant ? fmt::format("did you mean `{}`?", *meant) : fmt::format("there are {}", join(known, ", ")));
+}
+
+int report_on(const Context& context, const ReportOptions& options) {
+  const auto format = format_of(context, options.format);
+  if (!format) return tell(format.error());
+  const auto store = store::Store::open(context.store, store::Store::Mode::read);
+  if (!store) return tell(store.error());
+  const auto name = study_meant(*store, options.study);
+  if (!name) return tell(name.error());
+  const auto records = store->planned_records(*name);
+  if (!records) return tell(records.error());
+  const analysis::Findings findings = analysis::analyse(*records);
+  report::Options layout;
+  layout.explain = options.explain;
+  layout.store_name = context.store.string();
+  layout.next = {"report: wattle report --format html --output report.html", "runs: wattle list",
+                 "how computed: wattle report --explain"};
+  if (context.output.empty()) {
+    layout.width = terminal_width(STDOUT_FILENO);
+    layout.colour = wants_colour(STDOUT_FILENO);
+  }
+  return give(context, report::render(findings, *records, *format, layout));
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Context& context, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand("report", "Say what a study found");
+  auto options = std::make_shared<ReportOptions>();
+  sub->add_option("--study", options->study, "The study (default: the one stored last)")->type_name("NAME");
+  sub->add_option("--format", options->format, "text, json, csv, md or html")->type_name("FORMAT");
+  sub->add_flag("--explain", options->explain, "Say how each number is computed");
+  sub->footer(
+      "Examples:\n  wattle report\n  wattle report --format html --output report.html\n"
+      "  wattle report --json | jq .headline");
+  sub->callback(
+      [&context, &chosen, options] { chosen = [&context, options] { return report_on(context, *options); }; });
+}
+
+}  // namespace wattle::cli
