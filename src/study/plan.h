@@ -16,7 +16,7 @@ enum class Purpose { score, profile, control, proof };
 
 // One full assignment of hyperparameters × workload × environment.
 struct Configuration {
-  std::string id;     // first 12 hexadecimal digits of the digest of what follows; equal content, equal id
+  std::string id;     // first 12 hexadecimal digits of the digest of workload, hyperparameters and environment
   std::string label;  // "original", or what differs: "learning_rate 0.021"
   std::string workload;
   Assignment hyperparameters;
@@ -58,13 +58,17 @@ struct Plan {
 [[nodiscard]] Result<Plan> make_plan(const Study& study, const std::string& trainer_program);
 
 // Identity: SHA-256 of canonical JSON (sorted keys, shortest round-trip doubles) of workload and its declared
-// version, hyperparameters, training seed, requested environment, protocol version, block and purpose.
+// version, hyperparameters, training seed, requested environment, protocol version, block and purpose. Paths, labels,
+// order, limits and metric are not in it.
 [[nodiscard]] std::string run_key(const RunRequest& request);
 
+// Exact both ways: doubles bit for bit, and 1 stays apart from 1.0. request_from_json takes hostile input: what is
+// missing, of another type, out of range or would leave {run_dir} is an Error of kind bad_input that names the field.
 [[nodiscard]] nlohmann::json to_json(const RunRequest& request);
 [[nodiscard]] Result<RunRequest> request_from_json(const nlohmann::json& json);
 
-// Canonical text of a JSON value: sorted keys, no blanks, shortest round-trip doubles.
+// Canonical text of a JSON value: sorted keys, no blanks, shortest round-trip doubles (`real_text`); NaN and the
+// infinities, which JSON lacks, as the strings "nan", "inf", "-inf".
 [[nodiscard]] std::string canonical(const nlohmann::json& json);
 
 }  // namespace wattle::study

@@ -51,6 +51,7 @@ struct Metric {
 struct RenderedFile {
   std::string template_file;  // relative to the study file
   std::string target;         // file name inside {run_dir}
+  std::string content;        // of the template, as it was when the study was read
 };
 
 struct Workload {
@@ -65,9 +66,14 @@ struct Workload {
   std::vector<std::string> files;  // content that makes up the version: the script and what it lists
   std::vector<RenderedFile> rendered;
   bool use_terminal = true;  // standard output through a pseudo-terminal, so that lines arrive when they are written
-  std::string version;       // declared, or the digest of `files`; for the built-in the trainer's version
+  // Declared; else for a script the digest of its files, templates and command, for the built-in the trainer's version,
+  // model, dataset and a manifest of the data.
+  std::string version;
   Metric metric;
   std::vector<Parameter> parameters;  // default_value is this workload's default
+  // Built-in only: what the trainer takes for the hyperparameters that the study neither sets nor mutates. One whose
+  // value is still this one is left off the command line.
+  Assignment trainer_defaults;
 };
 
 struct Environment {

@@ -1,0 +1,294 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/text.h"
+#include "study/json_value.h"
+#include "study/plan.h"
+
+namespace wattle::study {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<Purpose, 4> kPurposes{Purpose::score, Purpose::profile, Purpose::control, Purpose::proof};
+constexpr std::array<std::pair<MetricSource, std::string_view>, 4> kSources{{{MetricSource::events, "events"},
+                                                                             {MetricSource::output, "output"},
+                                                                             {MetricSource::csv_file, "csv_file"},
+                                                                             {MetricSource::json_lines, "json_lines"}}};
+
+std::string source_name(MetricSource source) {
+  const auto* found = std::find_if(kSources.begin(), kSources.end(), [&](const auto& e) { return e.first == source; });
+  return std::string(found->second);
+}
+
+json metric_to_json(const Metric& metric) {
+  return {{"name", metric.name},
+          {"goal", metric.goal == Goal::maximize ? "maximize" : "minimize"},
+          {"tolerance", metric.tolerance},
+          {"source", source_name(metric.source)},
+          {"regex", metric.regex},
+          {"file", metric.file},
+          {"value_column", metric.value_column},
+          {"epoch_column", metric.epoch_column}};
+}
+
+json protocol_to_json(const Protocol& protocol) {
+  return {{"version", Protocol::kVersion},
+          {"time_limit_ns", protocol.time_limit.value},
+          {"silence_limit_ns", protocol.silence_limit.value},
+          {"grace_ns", protocol.grace.value},
+          {"cool_down_ns", protocol.cool_down.value},
+          {"sample_interval_ns", protocol.sample_interval.value}};
+}
+
+json configuration_to_json(const Configuration& configuration) {
+  const Environment& environment = configuration.environment;
+  return {{"id", configuration.id},
+          {"label", configuration.label},
+          {"workload", configuration.workload},
+          {"hyperparameters", assignment_to_json(configuration.hyperparameters)},
+          {"environment",
+           {{"name", environment.name},
+            {"device", environment.device},
+            {"threads", environment.threads},
+            {"variables", environment.variables}}},
+          {"mutated_parameter", configuration.mutated_parameter},
+          {"mutation", configuration.mutation}};
+}
+
+// Reads one object. The first mistake of a whole reading is kept, with the path of its field; after it everything comes
+// back as a default.
+class Fields {
+ public:
+  Fields(const json& object, std::string where, std::string& mistake)
+      : object_(object), where_(std::move(where)), mistake_(mistake) {
+    if (!object.is_object()) complain("", "is not an object");
+  }
+
+  Fields child(const char* name) const { return {at(name), path(name) + ".", mistake_}; }
+
+  std::string text(const char* name) const {
+    const json& field = at(name);
+    if (!field.is_string()) return complain(name, "is not text"), "";
+    auto held = field.get<std::string>();
+    if (held.find('\0') != std::string::npos) complain(name, "holds a NUL byte");
+    return held;
+  }
+
+  std::int64_t integer(const char* name, std::int64_t least, std::int64_t most) const {
+    const json& field = at(name);
+    if (!field.is_number_integer()) return complain(name, "is not a whole number"), least;
+    const bool beyond = field.is_number_unsigned() && field.get<std::uint64_t>() > static_cast<std::uint64_t>(most);
+    if (beyond || field.get<std::int64_t>() < least || field.get<std::int64_t>() > most) {
+      return complain(name, fmt::format("is not from {} to {}", least, most)), least;
+    }
+    return field.get<std::int64_t>();
+  }
+
+  double real(const char* name) const {
+    const json& field = at(name);
+    if (!field.is_number()) return complain(name, "is not a number"), 0.0;
+    return field.get<double>();
+  }
+
+  bool truth(const char* name) const {
+    const json& field = at(name);
+    if (!field.is_boolean()) return complain(name, "is neither true nor false"), false;
+    return field.get<bool>();
+  }
+
+  std::vector<std::string> texts(const char* name) const {
+    std::vector<std::string> result;
+    const json& field = at(name);
+    if (!field.is_array()) return complain(name, "is not a list"), result;
+    for (const json& element : field) {
+      if (!element.is_string()) return complain(name, "holds something that is not text"), result;
+      result.push_back(element.get<std::string>());
+      if (result.back().find('\0') != std::string::npos) complain(name, "holds a NUL byte");
+    }
+    return result;
+  }
+
+  std::map<std::string, std::string> text_map(const char* name) const {
+    std::map<std::string, std::string> result;
+    const json& field = at(name);
+    if (!field.is_object()) return complain(name, "is not an object"), result;
+    for (const auto& [key, value] : field.items()) {
+      if (!value.is_string()) return complain(name, "holds something that is not text"), result;
+      result[key] = value.get<std::string>();
+      const bool bad = key.empty() || key.find('=') != std::string::npos || key.find('\0') != std::string::npos ||
+                       result[key].find('\0') != std::string::npos;
+      if (bad) complain(name, "holds what cannot be a variable");
+    }
+    return result;
+  }
+
+  const json& at(const char* name) const {
+    static const json kNothing;
+    const auto found = object_.is_object() ? object_.find(name) : object_.end();
+    if (object_.is_object() && found != object_.end()) return *found;
+    complain(name, "is absent");
+    return kNothing;
+  }
+
+  void complain(const char* name, const std::string& what) const {
+    if (mistake_.empty()) mistake_ = fmt::format("{} {}", path(name), what);
+  }
+
+ private:
+  std::string path(const char* name) const { return where_ + name; }
+
+  const json& object_;
+  std::string where_;
+  std::string& mistake_;
+};
+
+Metric read_metric(const Fields& fields) {
+  Metric metric;
+  metric.name = fields.text("name");
+  const std::string goal = fields.text("goal");
+  if (goal != "maximize" && goal != "minimize") fields.complain("goal", "is neither maximize nor minimize");
+  metric.goal = goal == "minimize" ? Goal::minimize : Goal::maximize;
+  metric.tolerance = fields.real("tolerance");
+  if (!std::isfinite(metric.tolerance) || metric.tolerance < 0.0) fields.complain("tolerance", "is negative");
+  const std::string source = fields.text("source");
+  const auto* found = std::find_if(kSources.begin(), kSources.end(), [&](const auto& e) { return e.second == source; });
+  if (found == kSources.end()) {
+    fields.complain("source", "is no source of metrics");
+  } else {
+    metric.source = found->first;
+  }
+  metric.regex = fields.text("regex");
+  metric.file = fields.text("file");
+  metric.value_column = fields.text("value_column");
+  metric.epoch_column = fields.text("epoch_column");
+  return metric;
+}
+
+Protocol read_protocol(const Fields& fields) {
+  constexpr std::int64_t kLongest = std::int64_t{366} * 24 * 3600 * 1'000'000'000;
+  Protocol protocol;
+  protocol.time_limit = {fields.integer("time_limit_ns", 0, kLongest)};
+  protocol.silence_limit = {fields.integer("silence_limit_ns", 0, kLongest)};
+  protocol.grace = {fields.integer("grace_ns", 0, kLongest)};
+  protocol.cool_down = {fields.integer("cool_down_ns", 0, kLongest)};
+  protocol.sample_interval = {fields.integer("sample_interval_ns", 1, kLongest)};
+  return protocol;
+}
+
+Configuration read_configuration(const Fields& fields) {
+  Configuration configuration;
+  configuration.id = fields.text("id");
+  configuration.label = fields.text("label");
+  configuration.workload = fields.text("workload");
+  const json& assignment = fields.at("hyperparameters");
+  if (!assignment.is_object()) {
+    fields.complain("hyperparameters", "is not an object");
+  } else {
+    for (const auto& [name, held] : assignment.items()) {
+      if (const auto value = value_from_json(held)) {
+        configuration.hyperparameters[name] = *value;
+      } else {
+        fields.complain("hyperparameters", fmt::format("holds no value for `{}`", printable(name)));
+      }
+    }
+  }
+  const Fields environment = fields.child("environment");
+  configuration.environment.name = environment.text("name");
+  configuration.environment.device = environment.text("device");
+  configuration.environment.threads = static_cast<int>(environment.integer("threads", 1, 1'000'000));
+  configuration.environment.variables = environment.text_map("variables");
+  configuration.mutated_parameter = fields.text("mutated_parameter");
+  configuration.mutation = fields.text("mutation");
+  return configuration;
+}
+
+std::vector<std::pair<std::string, std::string>> read_rendered(const Fields& fields) {
+  std::vector<std::pair<std::string, std::string>> files;
+  const json& list = fields.at("rendered_files");
+  if (!list.is_array()) return fields.complain("rendered_files", "is not a list"), files;
+  std::string mistake;
+  for (const json& object : list) {
+    const Fields file(object, "rendered_files: ", mistake);
+    files.emplace_back(file.text("name"), file.text("content"));
+    const std::string& name = files.back().first;
+    if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos) {
+      file.complain("name", "is not a plain file name");
+    }
+  }
+  if (!mistake.empty()) fields.complain("", mistake);
+  return files;
+}
+
+std::string read_digest(const Fields& fields, const char* name) {
+  std::string digest = fields.text(name);
+  const bool hexadecimal = digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!hexadecimal) fields.complain(name, "is not 64 hexadecimal digits");
+  return digest;
+}
+
+Purpose read_purpose(const Fields& fields) {
+  const std::string name = fields.text("purpose");
+  for (const Purpose purpose : kPurposes) {
+    if (to_string(purpose) == name) return purpose;
+  }
+  fields.complain("purpose", "is no purpose");
+  return Purpose::score;
+}
+
+}  // namespace
+
+json to_json(const RunRequest& request) {
+  json rendered = json::array();
+  for (const auto& [name, content] : request.rendered_files) rendered.push_back({{"name", name}, {"content", content}});
+  return {{"key", request.key},
+          {"study", request.study},
+          {"workload_version", request.workload_version},
+          {"configuration", configuration_to_json(request.configuration)},
+          {"block", request.block},
+          {"order", request.order},
+          {"training_seed", request.training_seed},
+          {"purpose", std::string(to_string(request.purpose))},
+          {"pair_key", request.pair_key},
+          {"arguments", request.arguments},
+          {"working_directory", request.working_directory},
+          {"variables", request.variables},
+          {"rendered_files", std::move(rendered)},
+          {"use_terminal", request.use_terminal},
+          {"metric", metric_to_json(request.metric)},
+          {"protocol", protocol_to_json(request.protocol)}};
+}
+
+Result<RunRequest> request_from_json(const json& object) {
+  std::string mistake;
+  const Fields fields(object, "", mistake);
+  constexpr std::int64_t kLargestInt = std::numeric_limits<int>::max();
+  RunRequest request;
+  request.key = read_digest(fields, "key");
+  request.study = fields.text("study");
+  request.workload_version = fields.text("workload_version");
+  request.configuration = read_configuration(fields.child("configuration"));
+  request.block = static_cast<int>(fields.integer("block", 1, kLargestInt));
+  request.order = static_cast<int>(fields.integer("order", 0, kLargestInt));
+  request.training_seed = static_cast<std::uint64_t>(fields.integer("training_seed", 0, kLargestInt));
+  request.purpose = read_purpose(fields);
+  request.pair_key = read_digest(fields, "pair_key");
+  request.arguments = fields.texts("arguments");
+  if (request.arguments.empty()) fields.complain("arguments", "is empty");
+  request.working_directory = fields.text("working_directory");
+  request.variables = fields.text_map("variables");
+  request.rendered_files = read_rendered(fields);
+  request.use_terminal = fields.truth("use_terminal");
+  request.metric = read_metric(fields.child("metric"));
+  request.protocol = read_protocol(fields.child("protocol"));
+  if (!mistake.empty()) return fail(ErrorKind::bad_input, fmt::format("not a run request: {}", mistake));
+  return request;
+}
+
+}  // namespace wattle::study
