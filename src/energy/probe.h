@@ -46,6 +46,7 @@ struct Found {
   Status status = Status::absent;
   std::string reason;                // why not, or what was found
   std::string fix;                   // the exact command that would help, or empty
+  std::string fix_lasting;           // the same beyond the next boot, or empty
   std::string proven;                // "verified on hardware (machine, date)" or "verified on a fake only"
   std::unique_ptr<Probe> probe;      // only when found
   std::vector<std::string> missing;  // domains that exist but could not be read, with the reason

@@ -4,53 +4,44 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <stop_token>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "energy/accumulator.h"
 #include "energy/probe.h"
 #include "energy/trace.h"
 
 namespace wattle::energy {
 
-// Turns the readings of one domain into samples: differences counters modulo their range (a wrap adds up, a reset is
-// a gap), integrates power by trapezoid. Owns nothing but numbers; the sampler and tests drive it.
-class Accumulator {
- public:
-  explicit Accumulator(Domain domain);
-  // `time` is the middle of the read, strictly after the one before. `suspended` marks a suspend gap since then.
-  void add(Nanoseconds time, const Reading& reading, bool suspended);
-  [[nodiscard]] const Series& series() const { return series_; }
-
- private:
-  Series series_;
-  Reading last_;
-  Nanoseconds last_time_{};
-  double remainder_uj_ = 0.0;  // what rounding to whole microjoules has left over
-};
-
 struct SamplerOptions {
-  Nanoseconds interval = milliseconds(20);  // 50 Hz at most
+  Nanoseconds interval = milliseconds(20);  // at least 100 µs
   Nanoseconds flush_every = seconds(1);
-  // Receives each encoded chunk, on the sampler's thread; empty: nothing is flushed.
+  // Receives each encoded chunk, on the sampling thread; must not throw. Empty: nothing is flushed.
   std::function<void(std::string_view)> on_chunk;
 };
 
-// One sampler, one measurement. Reads once at start() and once more in stop(), so the run's own edges are sampled.
-// Owns its probes. start and stop from one thread; now() from any.
+// One sampler, one measurement. Reads once at start() and once more in stop(), so the run's own edges are sampled. A
+// sample is stamped with the middle of its read; the schedule is absolute, so a late round does not shift the next.
+// Owns its probes; `clock` must outlive it. start, sample and stop from one thread; now() from any. A probe that throws
+// has given an absent reading; stop() waits for a read in progress. A domain whose readings failed is named in
+// Trace::missing with how often and why.
 class Sampler {
  public:
   Sampler(Clock& clock, std::vector<Found> probes, SamplerOptions options);
   Sampler(const Sampler&) = delete;
   Sampler& operator=(const Sampler&) = delete;
-  ~Sampler();
+  ~Sampler() = default;
 
-  // First reading on the calling thread, then samples on its own. With `threaded` false nothing runs by itself and
-  // sample() is called by hand (tests on a scripted clock).
+  // First reading (and a first chunk that names the domains) on the calling thread, then samples on its own. With
+  // `threaded` false nothing runs by itself and sample() is called by hand (tests on a scripted clock).
   void start(bool threaded = true);
   void sample();
-  // Last reading, last flush; the trace is final.
+  // Last reading, last flush; the trace is final. A second call gives an empty trace.
   [[nodiscard]] Trace stop();
 
   struct Now {
@@ -61,17 +52,30 @@ class Sampler {
   [[nodiscard]] Now now() const;
 
  private:
-  struct Source;
+  struct Source {
+    std::unique_ptr<Probe> probe;
+    std::size_t first_series = 0;  // of this probe's domains in the trace; they stand side by side
+    std::vector<Reading> readings;
+    std::vector<Accumulator> accumulators;
+  };
+  void add_source(std::unique_ptr<Probe> probe);
   void loop(const std::stop_token& stop);
+  void round();
+  void read(Source& source, bool suspended);
+  [[nodiscard]] bool suspended_since_last();
   void flush();
+  void note_failures();
 
   Clock& clock_;
   SamplerOptions options_;
   std::vector<Source> sources_;
-  std::vector<std::string> missing_;
-  mutable std::mutex mutex_;
+  Nanoseconds due_{};  // of the next round
+  Nanoseconds flush_due_{};
+  std::optional<Nanoseconds> sleep_offset_;  // CLOCK_BOOTTIME − CLOCK_MONOTONIC at the round before
+  Flushed flushed_;
+  mutable std::mutex mutex_;  // guards trace_: written by whoever samples, read by now()
   Trace trace_;
-  std::jthread thread_;
+  std::jthread thread_;  // last, so that it ends before what it uses
 };
 
 }  // namespace wattle::energy

@@ -60,13 +60,17 @@ inline constexpr int kMinimumSamples = 20;
 [[nodiscard]] Microjoules cumulative_at(const Series& series, Nanoseconds instant);
 // The run window needs two samples only: its own begin and end are sampled.
 [[nodiscard]] WindowEnergy energy_in(const Series& series, const Window& window);
-// Mean power over consecutive steps of the window, for pictures; absent where nothing is known.
+// Mean power over consecutive steps of the window (over the sampled part of each), for pictures; absent where nothing
+// is known.
 [[nodiscard]] std::vector<std::optional<Watts>> power_curve(const Series& series, const Window& window, int steps);
-// The highest mean power over any interval of at least 100 ms between samples in the window.
+// The highest mean power in the window, where each sample is taken with the last one at least 100 ms before it;
+// intervals with a gap inside do not count. Absent where there is none.
 [[nodiscard]] std::optional<Watts> peak_power(const Series& series, const Window& window);
 
 // Indices of the series whose sum is the machine's energy, each joule once: wall > psys > packages + dram, plus GPUs
-// not covered; children and duplicates left out. Measured and estimated are covered apart.
+// not covered (a wall covers them; psys only where it is named as their parent); children, second series of one name,
+// board sensors (what they contain is not known) and series without samples left out. Measured and estimated are
+// covered apart: nothing estimated fills a hole in what is measured.
 struct Cover {
   std::vector<std::size_t> measured;
   std::vector<std::size_t> estimated;
@@ -76,12 +80,16 @@ struct Cover {
 // --- On disk: a trace file is a sequence of zstd frames with checksum, one a flush, so a torn end loses at most the
 // last frame. The same bytes are stored in the database. ------------------------------------------------
 
-// The samples of `trace` after `already` rounds of each series, as one frame to append. `already` is moved on.
+// The samples of `trace` that `already` has not, as bytes to append: one frame, or several where there are very many.
+// Domains stand in the frame that introduces them, counters in every one. `already` is moved on.
 struct Flushed {
-  std::vector<std::size_t> samples;  // per series
+  std::vector<std::size_t> samples;  // per series; a series beyond its end is introduced by the next chunk
+  std::size_t missing = 0;           // of Trace::missing
 };
 [[nodiscard]] std::string encode_chunk(const Trace& trace, Flushed& already);
-// All whole frames, joined. A damaged or torn frame ends the reading; `damaged` says so.
+// All whole frames, joined. A damaged or torn frame ends the reading; `damaged` says so. No bytes are an empty trace.
+// Fails (bad_input) on what is no trace file at all, or of a version unknown here. Never allocates much more than a
+// valid file of that many samples needs.
 struct DecodedTrace {
   Trace trace;
   bool damaged = false;

@@ -1,0 +1,263 @@
+#include "energy/model_probe.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "base/text.h"
+
+namespace wattle::energy {
+namespace {
+
+struct FamilyRow {
+  std::string_view vendor;
+  int family;
+  int first_model;
+  int last_model;
+  int first_stepping;
+  int last_stepping;
+  CpuCoefficients coefficients;
+};
+
+constexpr int kAny = std::numeric_limits<int>::max();
+constexpr std::string_view kIntel = "GenuineIntel";
+constexpr std::string_view kAmd = "AuthenticAMD";
+
+// Watts: Cloud Carbon Footprint (see the header). Which family and model numbers carry the name: Linux,
+// arch/x86/include/asm/intel-family.h, and AMD's revision guides. Skylake-SP and Cascade Lake share model 85 and differ
+// by stepping.
+constexpr std::array<FamilyRow, 14> kFamilies{{
+    {kIntel, 6, 85, 85, 5, 7, {"Cascade Lake", {0.64}, {3.97}}},
+    {kIntel, 6, 85, 85, 0, 4, {"Skylake", {0.65}, {4.26}}},
+    {kIntel, 6, 78, 78, 0, kAny, {"Skylake", {0.65}, {4.26}}},
+    {kIntel, 6, 94, 94, 0, kAny, {"Skylake", {0.65}, {4.26}}},
+    {kIntel, 6, 79, 79, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
+    {kIntel, 6, 86, 86, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
+    {kIntel, 6, 61, 61, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
+    {kIntel, 6, 71, 71, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
+    {kIntel, 6, 63, 63, 0, kAny, {"Haswell", {1.0}, {4.74}}},
+    {kIntel, 6, 60, 60, 0, kAny, {"Haswell", {1.0}, {4.74}}},
+    {kIntel, 6, 69, 70, 0, kAny, {"Haswell", {1.0}, {4.74}}},
+    {kAmd, 23, 1, 1, 0, kAny, {"EPYC 1st generation", {0.82}, {2.55}}},
+    {kAmd, 23, 49, 49, 0, kAny, {"EPYC 2nd generation", {0.47}, {1.69}}},
+    {kAmd, 25, 0, 1, 0, kAny, {"EPYC 3rd generation", {0.45}, {2.02}}},
+}};
+constexpr CpuCoefficients kAverage{"average", {0.74}, {3.5}};
+
+// The value of `key : value` in the first processor's block.
+std::string_view cpuinfo_field(std::string_view cpuinfo, std::string_view key) {
+  while (!cpuinfo.empty()) {
+    const std::string_view line = cpuinfo.substr(0, cpuinfo.find('\n'));
+    cpuinfo.remove_prefix(std::min(cpuinfo.size(), line.size() + 1));
+    const auto colon = line.find(':');
+    if (colon != std::string_view::npos && trim(line.substr(0, colon)) == key) return trim(line.substr(colon + 1));
+  }
+  return {};
+}
+
+// Blank-separated numbers of a line, after its first word.
+std::vector<std::int64_t> numbers_of(std::string_view line) {
+  std::vector<std::int64_t> numbers;
+  for (const std::string& word : split(line, ' ')) {
+    if (const auto number = parse_integer(word)) numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+std::optional<std::int64_t> limit_in(const std::filesystem::path& file) {
+  const auto text = read_text(file, 4096);
+  if (!text) return std::nullopt;
+  const auto limit = parse_integer(*text);  // "max" is no number and no limit
+  return limit && *limit > 0 ? limit : std::nullopt;
+}
+
+// The lowest limit in `group` below `root` and all groups above it. The path in /proc/self/cgroup may lie outside of
+// what a container sees; then only its root does.
+std::int64_t lowest_limit(const std::filesystem::path& root, std::filesystem::path group, const char* file) {
+  std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
+  group = group.relative_path().lexically_normal();
+  while (true) {
+    const bool outside = !group.empty() && *group.begin() == "..";
+    if (!outside) lowest = std::min(lowest, limit_in(root / group / file).value_or(lowest));
+    if (group.empty() || outside) break;
+    group = group.has_filename() ? group.parent_path() : group.parent_path().parent_path();
+  }
+  return lowest;
+}
+
+std::int64_t cgroup_limit(const std::filesystem::path& sysroot) {
+  std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
+  const auto text = read_text(sysroot / "proc/self/cgroup", 1U << 20U);
+  const std::filesystem::path mount = sysroot / "sys/fs/cgroup";
+  for (const std::string& line : split(text ? *text : "0::/", '\n')) {
+    // hierarchy:controllers:path; the path may hold colons.
+    const auto first = line.find(':');
+    const auto second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    const auto controllers = split(line.substr(first + 1, second - first - 1), ',');
+    const std::string path = line.substr(second + 1);
+    if (line.starts_with("0::")) {
+      lowest = std::min(
+          {lowest, lowest_limit(mount, path, "memory.max"), lowest_limit(mount / "unified", path, "memory.max")});
+    } else if (std::find(controllers.begin(), controllers.end(), "memory") != controllers.end()) {
+      lowest = std::min(lowest, lowest_limit(mount / "memory", path, "memory.limit_in_bytes"));
+    }
+  }
+  return lowest;
+}
+
+Domain model_domain(std::string name, DomainKind kind, Nanoseconds period) {
+  return {.name = std::move(name),
+          .kind = kind,
+          .provenance = Provenance::model,
+          .source = "model: CPU + RAM",
+          .parent = {},
+          .gain_uncertainty = kModelGain,
+          .update_period = period,
+          .simulated = false};
+}
+
+class ModelProbe final : public Probe {
+ public:
+  ModelProbe(const std::filesystem::path& proc_stat, CpuCoefficients cpu, Watts ram)
+      : fd_(::open(proc_stat.c_str(), O_RDONLY | O_CLOEXEC)), cpu_(cpu), ram_(ram), buffer_(1U << 16U, '\0') {
+    ticks_per_second_ = ::sysconf(_SC_CLK_TCK);
+    domains_.push_back(model_domain("cpu (model)", DomainKind::cpu_model, {1'000'000'000 / ticks_per_second_}));
+    domains_.push_back(model_domain("ram (model)", DomainKind::ram_model, {}));
+  }
+  ModelProbe(const ModelProbe&) = delete;
+  ModelProbe& operator=(const ModelProbe&) = delete;
+  ~ModelProbe() override {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  [[nodiscard]] const std::vector<Domain>& domains() const override { return domains_; }
+
+  void read(Nanoseconds now, std::span<Reading> out) override {
+    if (!first_) first_ = now;
+    const Joules ram = ram_ * to_seconds(now - *first_);
+    out[1] = {.kind = Reading::Kind::counter, .value = in_microjoules(ram), .modulus = 0, .reason = {}};
+    const auto time = read_cpu_time();
+    if (!time) {
+      out[0] = {.kind = Reading::Kind::absent, .value = 0, .modulus = 0, .reason = "/proc/stat cannot be read"};
+      return;
+    }
+    count(now, *time);
+    const Seconds online = to_seconds(online_);
+    const Seconds busy{static_cast<double>(busy_ticks_) / static_cast<double>(ticks_per_second_)};
+    const Joules cpu = cpu_.idle * online + (cpu_.busy - cpu_.idle) * busy;
+    out[0] = {.kind = Reading::Kind::counter, .value = in_microjoules(cpu), .modulus = 0, .reason = {}};
+  }
+
+ private:
+  static std::uint64_t in_microjoules(Joules energy) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_microjoules(energy).value));
+  }
+
+  // Only the first lines matter, and they stand first; the interrupt counts after them are cut off on large machines.
+  std::optional<CpuTime> read_cpu_time() {
+    const ssize_t got = fd_ < 0 ? -1 : ::pread(fd_, buffer_.data(), buffer_.size(), 0);
+    if (got <= 0) return std::nullopt;
+    return parse_proc_stat({buffer_.data(), static_cast<std::size_t>(got)});
+  }
+
+  // Ticks that run backwards (some containers' /proc) count as none.
+  void count(Nanoseconds now, const CpuTime& time) {
+    if (last_) {
+      busy_ticks_ += std::max<std::int64_t>(0, time.busy_ticks - last_->busy_ticks);
+      online_ += (now - last_time_) * last_->online;
+    }
+    last_ = time;
+    last_time_ = now;
+  }
+
+  int fd_;
+  CpuCoefficients cpu_;
+  Watts ram_;
+  long ticks_per_second_ = 100;
+  std::string buffer_;
+  std::vector<Domain> domains_;
+  std::optional<Nanoseconds> first_;
+  std::optional<CpuTime> last_;
+  Nanoseconds last_time_{};
+  std::int64_t busy_ticks_ = 0;
+  Nanoseconds online_{};  // CPU time that was to be had: Σ online CPUs · Δt
+};
+
+}  // namespace
+
+CpuCoefficients cpu_coefficients(std::string_view cpuinfo) {
+  const std::string_view vendor = cpuinfo_field(cpuinfo, "vendor_id");
+  const auto family = parse_integer(cpuinfo_field(cpuinfo, "cpu family"));
+  const auto model = parse_integer(cpuinfo_field(cpuinfo, "model"));
+  const auto stepping = parse_integer(cpuinfo_field(cpuinfo, "stepping"));
+  for (const FamilyRow& row : kFamilies) {
+    if (row.vendor != vendor || family != row.family || !model || *model < row.first_model || *model > row.last_model) {
+      continue;
+    }
+    const std::int64_t step = stepping.value_or(row.first_stepping);
+    if (step >= row.first_stepping && step <= row.last_stepping) return row.coefficients;
+  }
+  return kAverage;
+}
+
+std::optional<CpuTime> parse_proc_stat(std::string_view text) {
+  CpuTime time;
+  bool total = false;
+  while (text.starts_with("cpu")) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (!line.starts_with("cpu ")) {
+      ++time.online;
+      continue;
+    }
+    // user nice system idle iowait irq softirq steal guest guest_nice (proc(5)); old kernels end after fewer.
+    std::vector<std::int64_t> fields = numbers_of(line);
+    if (fields.size() < 4) return std::nullopt;
+    fields.resize(10, 0);
+    time.busy_ticks = fields[0] + fields[1] + fields[2] + fields[5] + fields[6];
+    total = true;
+  }
+  if (!total || time.online == 0 || time.busy_ticks < 0) return std::nullopt;
+  return time;
+}
+
+std::optional<std::int64_t> usable_memory_bytes(const std::filesystem::path& sysroot) {
+  const auto meminfo = read_text(sysroot / "proc/meminfo", 1U << 20U);
+  if (!meminfo) return std::nullopt;
+  std::string_view total = cpuinfo_field(*meminfo, "MemTotal");
+  if (!total.ends_with("kB")) return std::nullopt;
+  const auto kib = parse_integer(total.substr(0, total.size() - 2));
+  if (!kib || *kib <= 0 || *kib > (std::int64_t{1} << 50)) return std::nullopt;
+  return std::min(*kib * 1024, cgroup_limit(sysroot));
+}
+
+Found find_model(const ProbeOptions& options) {
+  Found found;
+  found.name = "model";
+  found.proven = "an estimate by its nature: nothing to verify against on this machine";
+  const auto stat = read_text(options.sysroot / "proc/stat");
+  const auto memory = usable_memory_bytes(options.sysroot);
+  if (!stat || !parse_proc_stat(*stat) || !memory) {
+    found.reason = fmt::format("{} has no readable stat and meminfo", (options.sysroot / "proc").string());
+    return found;
+  }
+  const auto cpuinfo = read_text(options.sysroot / "proc/cpuinfo");
+  const CpuCoefficients cpu = cpu_coefficients(cpuinfo ? *cpuinfo : "");
+  const double gib = static_cast<double>(*memory) / static_cast<double>(1U << 30U);
+  found.status = Found::Status::found;
+  found.reason = fmt::format("last resort, ±{:.0f} %: {} CPUs at {} to {} W ({}), {:.1f} GiB at {} W", kModelGain * 100,
+                             parse_proc_stat(*stat)->online, cpu.idle.value, cpu.busy.value, cpu.family, gib,
+                             kRamWattsPerGib.value);
+  found.probe = std::make_unique<ModelProbe>(options.sysroot / "proc/stat", cpu, kRamWattsPerGib * gib);
+  return found;
+}
+
+}  // namespace wattle::energy

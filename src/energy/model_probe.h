@@ -1,0 +1,50 @@
+// The last resort: joules computed from time, CPU use and memory size. An estimate, never a measurement.
+//
+//   E_cpu(t) = P_min · ∫ online CPUs dt + (P_max − P_min) · busy seconds of all CPUs
+//   E_ram(t) = 0.392 W/GiB · memory · t
+//
+// P_min and P_max are watts per logical CPU (vCPU) by processor family, from Cloud Carbon Footprint
+// (cloudcarbonfootprint.org, Methodology, Appendix I; Apache-2.0), there derived from SPECpower. Linear in utilisation,
+// as there. ±40 % for a machine that was never calibrated.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/units.h"
+#include "energy/probe.h"
+
+namespace wattle::energy {
+
+struct CpuCoefficients {
+  std::string_view family;
+  Watts idle;  // per logical CPU at 0 %
+  Watts busy;  // per logical CPU at 100 %
+};
+
+inline constexpr double kModelGain = 0.4;
+inline constexpr Watts kRamWattsPerGib{0.392};
+
+// By family and model of the first processor in the text of /proc/cpuinfo; the average where it is not in the table.
+[[nodiscard]] CpuCoefficients cpu_coefficients(std::string_view cpuinfo);
+
+// Busy time of the machine so far and how many CPUs are online, from the text of /proc/stat. Busy is user + nice +
+// system + irq
+// + softirq (guest time is within user); idle, iowait and steal (time that other machines had) are not.
+struct CpuTime {
+  std::int64_t busy_ticks = 0;  // of 1/USER_HZ s, all CPUs together, since boot
+  std::int64_t online = 0;
+};
+[[nodiscard]] std::optional<CpuTime> parse_proc_stat(std::string_view text);
+
+// What this process may use: MemTotal, or the lowest memory limit of its cgroup and those above it (v2 memory.max, v1
+// memory.limit_in_bytes), whichever is less. Absent where /proc/meminfo cannot be read.
+[[nodiscard]] std::optional<std::int64_t> usable_memory_bytes(const std::filesystem::path& sysroot);
+
+// Domains "cpu (model)" and "ram (model)". Busy time is accumulated in whole ticks, so their coarseness (10 ms) stays
+// at a window's edges. CPUs that come and go are followed.
+[[nodiscard]] Found find_model(const ProbeOptions& options);
+
+}  // namespace wattle::energy
