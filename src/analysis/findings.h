@@ -29,18 +29,30 @@ struct Comparison {
   std::optional<double> p_two_sided;       // exact Wilcoxon signed-rank
   std::optional<double> p_two_sided_holm;  // across the mutants
   double p_floor = 1.0;                    // the smallest p that this n can give
-  std::optional<double> cliffs_delta;
+  std::optional<double> cliffs_delta;  // of the pairs' values, mutant against original; of the metric, more is better
+  std::optional<double> spread;        // standard deviation of the pairs' differences (log ratios for energy and time)
   Verdict verdict = Verdict::undecided;
 };
 
 enum class Greener {
   screened,    // energy superior and metric non-inferior after Holm; fresh runs have not confirmed it
-  no,          // performance or energy loss
+  no,          // performance loss (whatever energy rests on) or, where it is measured, energy loss
   undecided,   // neither shown
-  untestable,  // energy is not measured here
+  untestable,  // energy is not measured here, and no performance loss is shown
 };
 [[nodiscard]] std::string_view to_string(Greener greener);
 
+// What a verdict rests on (alpha = Findings::alpha):
+//   win, loss   two-sided exact signed-rank p, Holm-adjusted across the workload's mutants, below alpha; by its
+//   direction tie         of the metric only: two one-sided tests at ± tolerance, each at alpha, tried first. Energy
+//   and time have
+//               no declared margin, so they have no tie
+//   undecided   neither
+// A pair whose mutant failed, diverged, or ended with a metric that is not a finite number is a performance loss: it
+// enters the metric's tests as minus infinity (the worst rank), and where more than half the pairs are such, the
+// metric's verdict is loss. Its energy and time are not used. Blocks whose original failed form no pairs. Energies are
+// compared only among runs of one provenance: where measured and estimated runs stand in one workload, the less
+// frequent kind is left out and the basis is estimated.
 struct MutantFinding {
   std::string configuration;  // id
   std::string label;
@@ -86,7 +98,7 @@ struct ConfigurationSummary {
   bool original = false;
   int runs = 0;
   int failed = 0;
-  std::vector<double> energy_j;  // per successful run, block order
+  std::vector<double> energy_j;  // per successful run that has it, block order
   std::vector<double> time_s;
   std::vector<double> metric;
   std::optional<double> median_energy_j;
@@ -95,10 +107,11 @@ struct ConfigurationSummary {
 };
 
 // Wang et al.'s own counting, significance-based: win/loss where two-sided p < 0.05 (not corrected) and |Cliff's delta|
-// >= 0.147, else tie. Rows energy win, tie, loss; columns metric win, tie, loss.
+// >= 0.147 (direction: delta's), else tie. All mutants with at least one pair are counted. Rows energy win, tie, loss;
+// columns metric win, tie, loss.
 struct WangGrid {
   int cells[3][3] = {};
-  int unattainable = 0;  // mutants whose n cannot reach significance
+  int unattainable = 0;  // mutants with fewer than 6 pairs, which cannot reach significance
 };
 
 struct Findings {
@@ -123,8 +136,9 @@ struct Findings {
   std::vector<std::string> warnings;  // what limits it: estimates, n too small, failures, other builds
 };
 
-// Pure. Records of one study, any order, interrupted attempts included; pairs by RunRequest::pair_key. Several
-// workloads are analysed apart; `metric` and `tolerance` are those of the first.
+// Pure. Records of one study, any order (it changes nothing), interrupted attempts included; pairs by
+// RunRequest::pair_key. Only runs of purpose score are judged, each by its last finished attempt. Several workloads are
+// analysed apart, in order of their names; `metric` and `tolerance` are those of the first.
 [[nodiscard]] Findings analyse(std::span<const record::Record> records);
 
 }  // namespace wattle::analysis

@@ -1,0 +1,118 @@
+#include "analysis/comparison.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "stats/descriptive.h"
+#include "stats/effect_size.h"
+#include "stats/hodges_lehmann.h"
+#include "stats/multiplicity.h"
+#include "stats/signed_rank.h"
+
+namespace wattle::analysis {
+namespace {
+
+constexpr double kWorst = -std::numeric_limits<double>::infinity();
+
+struct Paired {
+  std::vector<double> original;
+  std::vector<double> mutant;
+  std::vector<double> differences;
+  double resolution = 0.0;
+};
+
+std::optional<double> p_of(const Result<stats::SignedRank>& test) {
+  if (!test) return std::nullopt;
+  return test->p_value;
+}
+
+Compared compare(const Paired& paired) {
+  Compared compared;
+  Comparison& comparison = compared.comparison;
+  comparison.pairs = static_cast<int>(paired.differences.size());
+  comparison.p_floor = stats::smallest_p(comparison.pairs, stats::Alternative::two_sided);
+  comparison.cliffs_delta = stats::cliffs_delta(paired.mutant, paired.original);
+  comparison.spread = stats::standard_deviation(paired.differences);
+  const auto test = stats::signed_rank(paired.differences, {0.0, stats::Alternative::two_sided, paired.resolution});
+  comparison.p_two_sided = p_of(test);
+  compared.upwards = test && test->w_plus > test->w_minus;
+  const auto location = stats::hodges_lehmann(paired.differences);
+  if (!location || !std::isfinite(location->estimate)) return compared;
+  comparison.estimate = location->estimate;
+  if (!location->interval || !std::isfinite(location->interval->low) || !std::isfinite(location->interval->high)) {
+    return compared;
+  }
+  comparison.low = location->interval->low;
+  comparison.high = location->interval->high;
+  comparison.interval_level = location->interval->level;
+  return compared;
+}
+
+void exponentiate(std::optional<double>& log_ratio) {
+  if (log_ratio) log_ratio = std::exp(*log_ratio);
+}
+
+Paired metric_differences(std::span<const Pair> pairs, double sign, int& lost) {
+  Paired paired;
+  double largest = 0.0;
+  for (const auto& [original, mutant] : pairs) {
+    if (!original->metric || (!mutant->metric && !mutant->lost)) continue;
+    lost += mutant->lost ? 1 : 0;
+    const double before = sign * *original->metric;
+    const double after = mutant->lost ? kWorst : sign * *mutant->metric;
+    paired.original.push_back(before);
+    paired.mutant.push_back(after);
+    paired.differences.push_back(after - before);
+    largest = std::max({largest, std::abs(before), mutant->lost ? 0.0 : std::abs(after)});
+  }
+  // Accuracies are fractions of whole counts: their differences tie but for the last bits of a double.
+  paired.resolution = 1e-12 * largest;
+  return paired;
+}
+
+}  // namespace
+
+Compared compare_ratio(std::span<const Pair> pairs, Measure measure) {
+  const auto value = [&](const Run* run) { return measure == Measure::energy ? run->energy_j : run->time_s; };
+  Paired paired;
+  for (const auto& [original, mutant] : pairs) {
+    const auto before = value(original);
+    const auto after = value(mutant);
+    if (!before || !after) continue;
+    paired.original.push_back(*before);
+    paired.mutant.push_back(*after);
+    paired.differences.push_back(std::log(*after) - std::log(*before));
+  }
+  Compared compared = compare(paired);
+  compared.p_less = p_of(stats::signed_rank(paired.differences, {0.0, stats::Alternative::less, 0.0}));
+  exponentiate(compared.comparison.estimate);
+  exponentiate(compared.comparison.low);
+  exponentiate(compared.comparison.high);
+  return compared;
+}
+
+Compared compare_metric(std::span<const Pair> pairs, const study::Metric& metric) {
+  int lost = 0;
+  const Paired paired = metric_differences(pairs, metric.goal == study::Goal::maximize ? 1.0 : -1.0, lost);
+  Compared compared = compare(paired);
+  compared.lost = lost;
+  compared.p_noninferior = p_of(stats::non_inferiority(paired.differences, metric.tolerance, paired.resolution));
+  const auto both = stats::equivalence(paired.differences, metric.tolerance, paired.resolution);
+  if (both) compared.p_equivalent = both->p_value;
+  return compared;
+}
+
+std::vector<std::optional<double>> holm_across(std::span<const std::optional<double>> family) {
+  std::vector<double> p_values;
+  p_values.reserve(family.size());
+  for (const auto& p : family) p_values.push_back(p.value_or(1.0));
+  const auto adjusted = stats::holm(p_values);
+  std::vector<std::optional<double>> result(family.size());
+  for (std::size_t i = 0; adjusted && i < family.size(); ++i) {
+    if (family[i]) result[i] = (*adjusted)[i];
+  }
+  return result;
+}
+
+}  // namespace wattle::analysis

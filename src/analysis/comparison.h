@@ -1,0 +1,32 @@
+// One measure of a mutant against the original, over its pairs.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "analysis/findings.h"
+#include "analysis/runs.h"
+
+namespace wattle::analysis {
+
+enum class Measure { energy, time };
+
+struct Compared {
+  Comparison comparison;                // its Holm p and verdict are still to come
+  bool upwards = false;                 // the signed ranks lean towards more
+  std::optional<double> p_less;         // one-sided: less than the original
+  std::optional<double> p_noninferior;  // of the metric
+  std::optional<double> p_equivalent;   // of the metric: two one-sided tests at the tolerance
+  int lost = 0;                         // of the metric: pairs whose mutant is a performance loss
+};
+
+// Ratios mutant / original.
+[[nodiscard]] Compared compare_ratio(std::span<const Pair> pairs, Measure measure);
+// Differences mutant − original, turned so that more is better.
+[[nodiscard]] Compared compare_metric(std::span<const Pair> pairs, const study::Metric& metric);
+
+// Holm across a family in which an absent p counts as 1: the family does not shrink because a run is missing.
+[[nodiscard]] std::vector<std::optional<double>> holm_across(std::span<const std::optional<double>> family);
+
+}  // namespace wattle::analysis

@@ -1,0 +1,92 @@
+#include "analysis/correlations.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <set>
+
+#include "stats/correlation.h"
+
+namespace wattle::analysis {
+namespace {
+
+constexpr int kFewestRuns = 4;
+constexpr double kAlpha = 0.05;
+constexpr double kStrong = 0.6;
+
+Bin bin_of(double rho, double p_value) {
+  if (p_value >= kAlpha) return Bin::none;
+  if (rho < 0.0) return rho <= -kStrong ? Bin::strong_negative : Bin::weak_negative;
+  return rho >= kStrong ? Bin::strong_positive : Bin::weak_positive;
+}
+
+struct Points {
+  std::vector<double> parameter;
+  std::vector<double> measure;
+  bool text = false;  // a value of the parameter is no number
+};
+
+Points points_of(const WorkloadRuns& workload, const std::string& parameter, std::optional<double> Run::*measure) {
+  Points points;
+  for (const Configured& configured : workload.configurations) {
+    const study::Configuration& configuration = *configured.configuration;
+    if (!configuration.original() && configuration.mutated_parameter != parameter) continue;
+    const auto value = configuration.hyperparameters.find(parameter);
+    if (value == configuration.hyperparameters.end()) continue;
+    const auto number = study::to_number(value->second);
+    points.text = points.text || !number;
+    for (const Run* run : configured.runs) {
+      if (!number || !(run->*measure)) continue;
+      points.parameter.push_back(*number);
+      points.measure.push_back(*(run->*measure));
+    }
+  }
+  return points;
+}
+
+Correlation correlation_of(const WorkloadRuns& workload, const std::string& parameter, const std::string& name,
+                           std::optional<double> Run::*measure) {
+  const Points points = points_of(workload, parameter, measure);
+  Correlation correlation;
+  correlation.workload = workload.name;
+  correlation.parameter = parameter;
+  correlation.measure = name;
+  correlation.n = static_cast<int>(points.parameter.size());
+  if (points.text) {
+    correlation.why_absent = fmt::format("{} is not a number", parameter);
+    return correlation;
+  }
+  if (correlation.n < kFewestRuns) {
+    correlation.why_absent = fmt::format("{} runs are too few, {} are needed", correlation.n, kFewestRuns);
+    return correlation;
+  }
+  const auto found = stats::spearman(points.parameter, points.measure);
+  if (!found) {
+    correlation.why_absent = found.error().message;
+    return correlation;
+  }
+  correlation.rho = found->rho;
+  correlation.low = found->low;
+  correlation.high = found->high;
+  correlation.p_value = found->p_value;
+  correlation.bin = bin_of(found->rho, found->p_value);
+  return correlation;
+}
+
+}  // namespace
+
+std::vector<Correlation> correlate(const WorkloadRuns& workload) {
+  std::set<std::string> parameters;
+  for (const Configured& configured : workload.configurations) {
+    if (!configured.configuration->original()) parameters.insert(configured.configuration->mutated_parameter);
+  }
+  std::vector<Correlation> correlations;
+  for (const std::string& parameter : parameters) {
+    correlations.push_back(correlation_of(workload, parameter, "energy", &Run::energy_j));
+    correlations.push_back(correlation_of(workload, parameter, "time", &Run::time_s));
+    correlations.push_back(correlation_of(workload, parameter, workload.metric.name, &Run::metric));
+  }
+  return correlations;
+}
+
+}  // namespace wattle::analysis

@@ -1,0 +1,166 @@
+#include "analysis/runs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <tuple>
+#include <utility>
+
+namespace wattle::analysis {
+namespace {
+
+using record::Record;
+
+bool scored(const Record& record) {
+  return record.request.purpose == study::Purpose::score && record::finished(record.end);
+}
+
+bool later(const Record& a, const Record& b) {
+  return std::pair(a.attempt, a.started_wall.value) > std::pair(b.attempt, b.started_wall.value);
+}
+
+bool same_metric(const study::Metric& a, const study::Metric& b) {
+  return a.name == b.name && a.goal == b.goal && a.tolerance == b.tolerance;
+}
+
+void settle_metric(WorkloadRuns& workload) {
+  const auto started = [](const auto& entry) {
+    return std::pair(entry.second.record->started_wall.value, entry.first);
+  };
+  const auto last = std::max_element(workload.runs.begin(), workload.runs.end(),
+                                     [&](const auto& a, const auto& b) { return started(a) < started(b); });
+  workload.metric = last->second.record->request.metric;
+  workload.metric_changed = std::any_of(workload.runs.begin(), workload.runs.end(), [&](const auto& entry) {
+    return !same_metric(entry.second.record->request.metric, workload.metric);
+  });
+}
+
+void judge_ends(WorkloadRuns& workload) {
+  std::set<record::Split> splits;
+  std::vector<std::pair<Run*, record::Performance>> values;
+  for (auto& [key, run] : workload.runs) {
+    const record::EndState end = run.record->end;
+    run.succeeded = record::successful(end);
+    run.lost = end == record::EndState::failed || end == record::EndState::diverged;
+    const auto reached = record::performance(*run.record);
+    if (!run.succeeded || !reached || run.record->request.metric.name != workload.metric.name) continue;
+    if (!std::isfinite(reached->value)) {
+      run.succeeded = false;
+      run.lost = true;
+      continue;
+    }
+    splits.insert(reached->split);
+    values.emplace_back(&run, *reached);
+  }
+  if (splits.empty()) return;
+  const record::Split used = splits.contains(record::Split::test) ? record::Split::test : *splits.begin();
+  workload.metric_split = std::string(record::to_string(used));
+  for (const auto& [run, reached] : values) {
+    if (reached.split == used) {
+      run->metric = reached.value;
+    } else {
+      ++workload.split_left_out;
+    }
+  }
+}
+
+void take_energies(WorkloadRuns& workload) {
+  std::vector<std::pair<Run*, record::RunEnergy>> energies;
+  long estimated = 0;
+  bool simulated = false;
+  for (auto& [key, run] : workload.runs) {
+    if (!run.succeeded) continue;
+    if (run.record->duration && run.record->duration->value > 0) run.time_s = to_seconds(*run.record->duration).value;
+    const auto energy = record::run_energy(*run.record);
+    if (!energy || !std::isfinite(energy->energy.value) || energy->energy.value <= 0.0) continue;
+    energies.emplace_back(&run, *energy);
+    estimated += energy->estimated ? 1 : 0;
+    simulated = simulated || run.record->simulated;
+  }
+  if (energies.empty()) return;
+  const long measured = static_cast<long>(energies.size()) - estimated;
+  workload.provenance_mixed = estimated > 0 && measured > 0;
+  workload.basis = simulated ? Basis::simulated : estimated > 0 ? Basis::estimated : Basis::measured;
+  const bool kept_kind = estimated >= measured;
+  for (const auto& [run, energy] : energies) {
+    if (energy.estimated == kept_kind) run->energy_j = energy.energy.value;
+  }
+}
+
+std::optional<double> mutated_number(const study::Configuration& configuration) {
+  const auto value = configuration.hyperparameters.find(configuration.mutated_parameter);
+  if (value == configuration.hyperparameters.end()) return std::nullopt;
+  return study::to_number(value->second);
+}
+
+bool shown_before(const Configured& a, const Configured& b) {
+  const auto place = [](const study::Configuration& configuration) {
+    return std::tuple(!configuration.original(), configuration.mutated_parameter, mutated_number(configuration),
+                      configuration.label, configuration.id);
+  };
+  return place(*a.configuration) < place(*b.configuration);
+}
+
+void group(WorkloadRuns& workload) {
+  std::map<std::string, Configured> by_id;
+  std::set<int> blocks;
+  for (const auto& [key, run] : workload.runs) {
+    Configured& configured = by_id[run.record->request.configuration.id];
+    configured.configuration = &run.record->request.configuration;
+    configured.runs.push_back(&run);
+    blocks.insert(run.record->request.block);
+  }
+  workload.blocks = static_cast<int>(blocks.size());
+  for (auto& [id, configured] : by_id) {
+    std::stable_sort(configured.runs.begin(), configured.runs.end(),
+                     [](const Run* a, const Run* b) { return a->record->request.block < b->record->request.block; });
+    workload.configurations.push_back(std::move(configured));
+  }
+  std::sort(workload.configurations.begin(), workload.configurations.end(), shown_before);
+}
+
+}  // namespace
+
+std::vector<WorkloadRuns> collect(std::span<const Record> records) {
+  std::map<std::string, WorkloadRuns> by_name;
+  for (const Record& record : records) {
+    if (!scored(record)) continue;
+    Run& run = by_name[record.request.configuration.workload].runs[record.request.key];
+    if (run.record == nullptr || later(record, *run.record)) run.record = &record;
+  }
+  std::vector<WorkloadRuns> workloads;
+  workloads.reserve(by_name.size());
+  for (auto& [name, gathered] : by_name) {
+    WorkloadRuns& workload = workloads.emplace_back(std::move(gathered));
+    workload.name = name;
+    settle_metric(workload);
+    judge_ends(workload);
+    take_energies(workload);
+    group(workload);
+  }
+  return workloads;
+}
+
+std::vector<Pair> pairs_of(const WorkloadRuns& workload, const Configured& mutant) {
+  std::vector<Pair> pairs;
+  for (const Run* run : mutant.runs) {
+    const auto original = workload.runs.find(run->record->request.pair_key);
+    if (original == workload.runs.end() || !original->second.succeeded) continue;
+    if (!original->second.record->request.configuration.original()) continue;
+    if (run->succeeded || run->lost) pairs.push_back({&original->second, run});
+  }
+  return pairs;
+}
+
+const study::Configuration* original_of(const WorkloadRuns& workload, const Configured& mutant) {
+  for (const Run* run : mutant.runs) {
+    const auto original = workload.runs.find(run->record->request.pair_key);
+    if (original == workload.runs.end()) continue;
+    const study::Configuration& configuration = original->second.record->request.configuration;
+    if (configuration.original()) return &configuration;
+  }
+  const study::Configuration& first = *workload.configurations.front().configuration;
+  return first.original() ? &first : nullptr;
+}
+
+}  // namespace wattle::analysis
