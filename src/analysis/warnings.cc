@@ -78,10 +78,9 @@ void about_sample_size(const Findings& findings, const WorkloadRuns& workload, S
   const int for_greener = stats::pairs_for_any_significance(findings.alpha / mutants).value_or(0);
   const int for_verdict = stats::pairs_for_any_significance(findings.alpha / (2.0 * mutants)).value_or(0);
   out.push_back(
-      fmt::format("{}: {} pairs and {} mutants give, after Holm, no p below {} for a win or a loss and {} for "
+      fmt::format("{}: {} pairs and {} mutants give, after Holm, no p below {:.3g} for a win or a loss and {:.3g} for "
                   "greener (alpha {}); a win or a loss needs {} blocks, greener {}",
-                  workload.name, pairs, mutants, significant(two_sided, 2), significant(one_sided, 2),
-                  significant(findings.alpha, 2), for_verdict, for_greener));
+                  workload.name, pairs, mutants, two_sided, one_sided, findings.alpha, for_verdict, for_greener));
 }
 
 void about_failures(const Findings& findings, const WorkloadRuns& workload, Sentences& out) {
