@@ -34,8 +34,9 @@ std::vector<Explanation> explanations(const analysis::Findings& findings) {
   return {
       {"energy" + all.energy.qualifier, energy_words(findings.basis)},
       {"pair",
-       "the mutant's and the original's run of the same block: same training seed, same hour, random order. Runs "
-       "that failed or diverged have no energy or time to compare; each is a loss of performance."},
+       "the mutant's and the original's run of the same block: same training seed, same hour, random order. A "
+       "mutant's run that failed or diverged has no energy or time to compare and the worst rank of all for "
+       "performance."},
       {"change",
        "median of all means of two pair differences (Hodges & Lehmann 1963); for energy and time of the "
        "logarithms of the ratios, shown as a change in %. Its interval is the one that belongs to the signed-rank "
@@ -45,9 +46,11 @@ std::vector<Explanation> explanations(const analysis::Findings& findings) {
                    "(Holm 1979). A result counts below {}.",
                    shortest(findings.alpha))},
       {"win, tie, loss, undecided",
-       "win and loss are significant differences; a tie needs equivalence shown within a "
-       "margin; everything else is undecided, for \"not significant\" is no evidence of no "
-       "difference."},
+       fmt::format(
+           "win and loss are significant differences. A tie is equivalence shown within {} of {} (two one-sided "
+           "tests); energy and time declare no such margin and have none. Everything else is undecided, for \"not "
+           "significant\" is no evidence of no difference.",
+           tolerance, all.metric.name)},
       {"greener",
        fmt::format("less energy, and {} not worse by {} or more: both one-sided tests pass, p is the larger one "
                    "(intersection-union, Berger 1982). The best of many mutants is only screened until fresh "

@@ -13,7 +13,8 @@ namespace wattle::report {
 [[nodiscard]] std::string render_text(const analysis::Findings& findings, const Options& options);
 [[nodiscard]] std::string render_json(const analysis::Findings& findings);
 // One row per mutant × measure: estimate, low and high are ratios mutant / original for energy and time, differences
-// in the metric's own unit (more is better) for the metric.
+// in the metric's own unit (more is better) for the metric; pair_sd is the standard deviation of the pairs' log ratios
+// or differences.
 [[nodiscard]] std::string findings_csv(const analysis::Findings& findings);
 [[nodiscard]] std::string render_markdown(const analysis::Findings& findings, const Options& options);
 [[nodiscard]] std::string render_html(const analysis::Findings& findings, std::span<const record::Record> records,

@@ -100,10 +100,8 @@ std::string heat_map(const Findings& findings, const Measures& all) {
         continue;
       }
       const double rho = *found->rho;
-      const std::string interval =
-          found->low && found->high
-              ? fmt::format("<br><small>[{}, {}]</small>", number(*found->low, 2, true), number(*found->high, 2, true))
-              : "";
+      std::string interval = rho_interval(*found);
+      if (!interval.empty()) interval = "<br><small>" + interval + "</small>";
       line += element(
           "td", number(rho, 2, true) + interval,
           fmt::format("style=\"background:rgba(var(--{}),{:.2f})\" title=\"{}, {}, n = {}\"", rho < 0 ? "less" : "more",
@@ -138,7 +136,7 @@ std::string mutants_table(const Findings& findings, const Measures& all) {
                                     "name"));
     }
   }
-  return "<div class=\"wide\">" + element("table", out) + "</div>" +
+  return "<div class=\"wide\">" + element("table", out, "class=\"mutants\"") + "</div>" +
          element("p", html_escaped(legend(findings)), "class=\"soft\"");
 }
 
@@ -260,11 +258,21 @@ std::string first_screen(const Findings& findings, const Measures& all) {
   if (const std::string detail = best_in_words(findings); !detail.empty()) out += element("p", html_escaped(detail));
   if (findings.mutants.empty()) return out;
   const std::string chart = tradeoff_chart(findings);
+  std::string caption =
+      "Dots are the mutants with their intervals, dashes the front; shaded is no worse than the tolerance.";
+  for (const std::string& workload : workloads(findings)) {
+    const auto* base = original(findings, workload);
+    if (!base) continue;
+    caption += fmt::format(" Original of {}: {}{}, {}, {} {} (medians).", workload,
+                           absolute(all.energy, base->median_energy_j), all.energy.qualifier,
+                           absolute(all.time, base->median_time_s), all.metric.name,
+                           absolute(all.metric, base->median_metric));
+  }
   std::string side = grids(findings, all);
   if (!findings.correlations.empty()) side += heat_map(findings, all);
   return out + "<div class=\"first\"><section>" +
          (chart.empty() ? element("p", "No mutant has a complete pair, so there is nothing to draw.", "class=\"soft\"")
-                        : chart) +
+                        : chart + element("p", html_escaped(caption), "class=\"soft\"")) +
          "</section><div>" + side + "</div></div>";
 }
 

@@ -22,6 +22,7 @@ constexpr double kTop = 14;
 constexpr double kBottom = 336;
 constexpr double kCharacter = 6.3;  // mean width of a character at the chart's font size
 constexpr std::size_t kMostLabels = 14;
+constexpr double kBeyondDrawing = 1e12;  // such a value stands in the table only
 
 struct Point {
   std::string label;
@@ -54,10 +55,10 @@ std::vector<Point> points_of(const Findings& findings, const Measures& all, cons
     const auto& costs = mutant.*cost.comparison;
     const auto x = cost.shown(costs.estimate);
     const auto y = all.metric.shown(mutant.metric.estimate);
-    if (!x || !y || !std::isfinite(*x) || !std::isfinite(*y)) continue;
+    if (!x || !y || !(std::abs(*x) < kBeyondDrawing) || !(std::abs(*y) < kBeyondDrawing)) continue;
     const Ruling rule = ruling(findings, mutant);
     const auto finite = [](std::optional<double> value) {
-      return value && std::isfinite(*value) ? value : std::nullopt;
+      return value && std::abs(*value) < kBeyondDrawing ? value : std::nullopt;
     };
     points.push_back({shortened((several ? mutant.workload + ": " : "") + mutant.label, 24),
                       mutant.label + ": " + in_words(cost, costs) + ", " + in_words(all.metric, mutant.metric) + "; " +
@@ -69,16 +70,17 @@ std::vector<Point> points_of(const Findings& findings, const Measures& all, cons
   return points;
 }
 
-// From the estimates, widened by a margin; one far outlier must not press the others together, so a side ends at four
-// times the median distance from 0, but never before `least_reach`.
-Range range_of(std::vector<double> values, double least_reach) {
+// Holds the estimates and the ends of their intervals with a margin; but one far outlier must not press the others
+// together, so a side ends at four times the median distance from 0, but never before `least_reach`.
+Range range_of(const std::vector<double>& values, std::vector<double> ends, double least_reach) {
   std::vector<double> distances;
   for (const double value : values) distances.push_back(std::abs(value));
   const auto middle = distances.begin() + static_cast<std::ptrdiff_t>(distances.size() / 2);
   std::nth_element(distances.begin(), middle, distances.end());
   const double reach = std::max(4.0 * *middle, least_reach);
-  values.push_back(0.0);
-  const auto [least, greatest] = std::minmax_element(values.begin(), values.end());
+  ends.insert(ends.end(), values.begin(), values.end());
+  ends.push_back(0.0);
+  const auto [least, greatest] = std::minmax_element(ends.begin(), ends.end());
   double low = std::max(*least, -reach);
   double high = std::min(*greatest, reach);
   low = std::min(low, -0.6 * least_reach);
@@ -152,10 +154,16 @@ class Chart {
     body_ += fmt::format("<g class=\"{}\"><title>{}</title>", tone, html_escaped(point.title));
     const bool outside = !x_.holds(point.x) || !y_.holds(point.y);
     if (!outside && point.x_low && point.x_high) {
-      body_ += fmt::format("<path class=\"bar\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", px(*point.x_low), y, px(*point.x_high));
+      const double left = px(*point.x_low);
+      const double right = px(*point.x_high);
+      body_ += fmt::format("<path class=\"bar\" d=\"M{:.1f} {:.1f}H{:.1f}\"/>", left, y, right);
+      taken_.push_back({left, y - 1, right - left, 2});
     }
     if (!outside && point.y_low && point.y_high) {
-      body_ += fmt::format("<path class=\"bar\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", x, py(*point.y_low), py(*point.y_high));
+      const double bottom = py(*point.y_low);
+      const double top = py(*point.y_high);
+      body_ += fmt::format("<path class=\"bar\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", x, bottom, top);
+      taken_.push_back({x - 1, top, 2, bottom - top});
     }
     if (point.original) {
       body_ += fmt::format("<path d=\"M{0:.1f} {1:.1f}l7 7l-7 7l-7-7z\"/>", x, y - 7);
@@ -173,21 +181,18 @@ class Chart {
     const double width = kCharacter * static_cast<double>(display_width(text)) + 2;
     const double x = px(point.x);
     const double y = py(point.y);
-    for (const auto& [left, top] : {std::pair{x + 9, y - 17},
-                                    {x + 9, y + 3},
-                                    {x - 9 - width, y - 17},
-                                    {x - 9 - width, y + 3},
-                                    {x - width / 2, y - 24},
-                                    {x - width / 2, y + 10}}) {
-      const Box box{left, top, width, 14};
-      const bool inside = left >= kLeft && left + width <= kWidth && top >= kTop && top + 14 <= kBottom;
-      if (!inside || std::any_of(taken_.begin(), taken_.end(), [&](const Box& other) { return box.overlaps(other); }))
-        continue;
-      taken_.push_back(box);
-      body_ +=
-          fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>",
-                      point.original || point.tone == Tone::good ? "l" : "a", left + 1, top + 11, html_escaped(text));
-      return;
+    for (const double top : {y - 17, y + 3, y - 31, y + 17, y - 45, y + 31}) {
+      for (const double left : {x + 9, x - 9 - width, x - width / 2}) {
+        const Box box{left, top, width, 14};
+        const bool inside = left >= kLeft && left + width <= kWidth && top >= kTop && top + 14 <= kBottom;
+        const auto overlaps = [&](const Box& other) { return box.overlaps(other); };
+        if (!inside || std::any_of(taken_.begin(), taken_.end(), overlaps)) continue;
+        taken_.push_back(box);
+        body_ +=
+            fmt::format("<text class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>",
+                        point.original || point.tone == Tone::good ? "l" : "a", left + 1, top + 11, html_escaped(text));
+        return;
+      }
     }
   }
 
@@ -232,13 +237,17 @@ std::string tradeoff_chart(const Findings& findings) {
   if (points.empty()) return {};
   std::vector<double> xs;
   std::vector<double> ys;
+  std::vector<double> x_ends;
+  std::vector<double> y_ends;
   for (const Point& point : points) {
     xs.push_back(point.x);
     ys.push_back(point.y);
+    for (const auto& end : {point.x_low, point.x_high}) x_ends.push_back(end.value_or(point.x));
+    for (const auto& end : {point.y_low, point.y_high}) y_ends.push_back(end.value_or(point.y));
   }
   const double tolerance =
       std::isfinite(findings.tolerance) ? std::max(0.0, findings.tolerance * all.metric.scale) : 0.0;
-  Chart chart(range_of(xs, 5.0), range_of(ys, tolerance > 0.0 ? 3.0 * tolerance : 1.0));
+  Chart chart(range_of(xs, x_ends, 5.0), range_of(ys, y_ends, tolerance > 0.0 ? 3.0 * tolerance : 1.0));
   const std::string unit = all.metric.unit.empty() ? "" : ", " + all.metric.unit;
   chart.axes(cost.name + cost.qualifier + " against the original, %",
              shortened(all.metric.name, 24) + unit + " (up is better)");

@@ -45,6 +45,7 @@ ordered_json comparison_json(const analysis::Comparison& comparison, std::string
   put(object, "p_value_holm", comparison.p_two_sided_holm, none);
   put(object, "p_value_floor", comparison.p_floor, none);
   put(object, "cliffs_delta", comparison.cliffs_delta, none);
+  put(object, (name == "ratio" ? "log_ratio" : name) + "_sd", comparison.spread, none);
   object["verdict"] = to_string(comparison.verdict);
   object["basis"] = basis;
   return object;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <cctype>
 
 #include "base/text.h"
 #include "report/formats.h"
@@ -12,11 +13,23 @@ namespace {
 
 using analysis::Findings;
 
-// Nothing of a user's text is markup: no table cell, emphasis, link, code or HTML.
+// Nothing of a user's text is markup: no table cell, emphasis, link, code or HTML. An underscore inside a word is none.
 std::string escaped(std::string_view text) {
+  const std::string clean = printable(text);
+  const auto in_word = [&](std::size_t i) {
+    const auto alphanumeric = [&](std::size_t at) {
+      return at < clean.size() && std::isalnum(static_cast<unsigned char>(clean[at])) != 0;
+    };
+    return i > 0 && alphanumeric(i - 1) && alphanumeric(i + 1);
+  };
   std::string out;
-  for (const char c : printable(text)) {
-    if (std::string_view("\\`*_{}[]<>()#|~!&").find(c) != std::string_view::npos) out += '\\';
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    const char c = clean[i];
+    if (c == '<') {
+      out += "&lt;";
+      continue;
+    }
+    if (std::string_view("\\`*[]|~&#").find(c) != std::string_view::npos || (c == '_' && !in_word(i))) out += '\\';
     out += c;
   }
   return out;

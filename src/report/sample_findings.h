@@ -20,6 +20,7 @@ inline analysis::Comparison compared(double estimate, double low, double high, d
   comparison.p_two_sided = p;
   comparison.p_two_sided_holm = std::min(1.0, p * 4);
   comparison.p_floor = 0.0078125;
+  comparison.spread = (high - low) / 2;
   comparison.cliffs_delta = estimate < 1 ? -0.9 : 0.4;
   comparison.verdict = verdict;
   return comparison;
@@ -134,6 +135,9 @@ inline analysis::Findings sample_findings(analysis::Basis basis = analysis::Basi
   failed.failed_pairs = 8;
   failed.greener = Greener::no;
   failed.metric.verdict = Verdict::loss;
+  failed.metric.pairs = 8;
+  failed.metric.p_two_sided = 0.0078;
+  failed.metric.p_two_sided_holm = 0.0312;
   findings.mutants = {good, open, bad, failed};
 
   findings.correlations = {correlated("epochs", "energy", 0.91, Bin::strong_positive),

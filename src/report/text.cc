@@ -50,7 +50,7 @@ std::string heading(const Findings& findings, const Options& options) {
   std::string out;
   const std::string tag = status(findings);
   std::string sentence = findings.headline.empty() ? std::string("Nothing has been found out yet.") : findings.headline;
-  const bool tagged = tag.empty() || sentence.find("[" + tag + "]") != std::string::npos;
+  const bool tagged = tag.empty() || sentence.find(tag) != std::string::npos;
   if (!tagged) sentence += " [" + tag + "]";
   std::string lines = wrapped(sentence, options.width);
   lines.pop_back();
@@ -147,7 +147,7 @@ std::string correlations(const Findings& findings, const Options& options) {
     if (!correlation.rho && !correlation.why_absent.empty()) table.add_note({correlation.why_absent, Tone::dim}, 4);
   }
   return "\n" + table.render(options.width, options.colour) +
-         "rho: Spearman's rank correlation; not corrected for their number\n";
+         wrapped("rho: Spearman's rank correlation, p not corrected for their number", options.width);
 }
 
 std::string footer(const Findings& findings, const Options& options) {

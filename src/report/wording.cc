@@ -62,12 +62,6 @@ std::string_view qualifier(Basis basis) {
   return "";
 }
 
-std::string pairs_words(const MutantFinding& mutant, const Comparison& cost) {
-  return "n = " + counted(std::min(cost.pairs, mutant.metric.pairs), "pair", "pairs");
-}
-
-std::string joined(const std::vector<std::string>& parts) { return join(parts, ", "); }
-
 // Why energy decides nothing here; empty where it may.
 std::string energy_caveat(const Findings& findings) {
   if (findings.basis == Basis::estimated) return "energy untestable here";
@@ -76,13 +70,9 @@ std::string energy_caveat(const Findings& findings) {
   return "";
 }
 
-// What speaks against the mutant; empty when nothing is shown.
+// What is shown against the mutant; empty when nothing is.
 std::vector<std::string> losses(const Findings& findings, const MutantFinding& mutant) {
   std::vector<std::string> reasons;
-  const int tried = std::max(findings.blocks, mutant.failed_pairs);
-  if (mutant.failed_pairs > 0) {
-    reasons.push_back(fmt::format("{} of {} failed", mutant.failed_pairs, counted(tried, "pair", "pairs")));
-  }
   const auto lost = [&](const Comparison& comparison, std::string_view what) {
     if (comparison.verdict != Verdict::loss || !comparison.estimate) return;
     const auto p = comparison.p_two_sided_holm;
@@ -95,6 +85,13 @@ std::vector<std::string> losses(const Findings& findings, const MutantFinding& m
     lost(mutant.time, "slower");
   }
   return reasons;
+}
+
+std::string verdict_word(const Findings& findings, const MutantFinding& mutant, bool shown_against) {
+  if (mutant.greener == Greener::screened) return "greener";
+  if (mutant.faster_at_no_loss) return "faster, no loss";
+  const bool slower = findings.basis != Basis::measured && mutant.time.verdict == Verdict::loss;
+  return shown_against || slower || mutant.greener == Greener::no ? "loss" : "undecided";
 }
 
 }  // namespace
@@ -200,33 +197,33 @@ std::string absolute(const Measure& measure, std::optional<double> value) {
 }
 
 Ruling ruling(const Findings& findings, const MutantFinding& mutant) {
-  if (mutant.greener == Greener::screened) {
-    return {"greener",
-            fmt::format("screened, {} Holm, {}", p_words(mutant.p_greener_holm), pairs_words(mutant, mutant.energy)),
-            Tone::good};
-  }
+  const bool measured = findings.basis == Basis::measured;
   const std::string caveat = energy_caveat(findings);
-  const std::vector<std::string> against = losses(findings, mutant);
-  if (mutant.faster_at_no_loss) {
-    std::vector<std::string> parts{
-        caveat.empty() ? std::string(mutant.energy.verdict == Verdict::loss ? "but more energy" : "energy undecided")
-                       : caveat,
-        p_words(mutant.p_faster_holm) + " Holm", pairs_words(mutant, mutant.time)};
-    return {"faster, no loss", joined(parts), Tone::good};
+  std::vector<std::string> parts = losses(findings, mutant);
+  Ruling rule{verdict_word(findings, mutant, !parts.empty()), {}, Tone::dim};
+  if (rule.word == "greener") {
+    rule.tone = Tone::good;
+    parts = {"screened", p_words(mutant.p_greener_holm) + " Holm"};
+  } else if (rule.word == "faster, no loss") {
+    rule.tone = Tone::good;
+    if (parts.empty()) parts = {measured ? "energy undecided" : caveat};
+    parts.push_back(p_words(mutant.p_faster_holm) + " Holm");
+  } else if (rule.word == "loss") {
+    rule.tone = Tone::bad;
+  } else {
+    const auto p = measured ? mutant.p_greener_holm : mutant.p_faster_holm;
+    parts = {p_words(p) + (p ? " Holm" : "")};
   }
-  if (!against.empty() || mutant.greener == Greener::no) {
-    std::vector<std::string> parts = against;
-    if (parts.empty()) parts.emplace_back("not greener");
-    const Comparison& cost = caveat.empty() ? mutant.energy : mutant.time;
-    if (cost.pairs > 0) parts.push_back(pairs_words(mutant, cost));
-    if (!caveat.empty()) parts.push_back(caveat);
-    return {"loss", joined(parts), Tone::bad};
+  if (mutant.failed_pairs > 0) {
+    const int tried = std::max(mutant.metric.pairs, mutant.failed_pairs);
+    parts.push_back(fmt::format("{} of {} failed", mutant.failed_pairs, counted(tried, "pair", "pairs")));
   }
-  const auto p = caveat.empty() ? mutant.p_greener_holm : mutant.p_faster_holm;
-  std::vector<std::string> parts{p_words(p) + (p ? " Holm" : ""),
-                                 pairs_words(mutant, caveat.empty() ? mutant.energy : mutant.time)};
-  if (!caveat.empty()) parts.push_back(caveat);
-  return {"undecided", joined(parts), Tone::dim};
+  const int pairs = std::min((measured ? mutant.energy : mutant.time).pairs, mutant.metric.pairs);
+  if (pairs > 0 || mutant.failed_pairs == 0) parts.push_back("n = " + counted(pairs, "pair", "pairs"));
+  const bool said = std::find(parts.begin(), parts.end(), caveat) != parts.end();
+  if (!caveat.empty() && !said) parts.push_back(caveat);
+  rule.because = join(parts, ", ");
+  return rule;
 }
 
 std::string status(const Findings& findings) {
@@ -247,7 +244,7 @@ const MutantFinding* best(const Findings& findings) {
     if (mutant.greener != Greener::screened) continue;
     if (!found || cost(mutant.energy) < cost(found->energy)) found = &mutant;
   }
-  if (found) return found;
+  if (findings.basis == Basis::measured) return found;
   for (const MutantFinding& mutant : findings.mutants) {
     if (!mutant.faster_at_no_loss) continue;
     if (!found || cost(mutant.time) < cost(found->time)) found = &mutant;
@@ -264,7 +261,8 @@ std::string best_in_words(const Findings& findings) {
       shortest(findings.tolerance * metric.scale) + (metric.unit.empty() ? "" : " " + metric.unit);
   return fmt::format("{} {} → {}: {}, {}, {} (non-inferior at {}, {})", mutant->parameter, mutant->original_value,
                      mutant->mutant_value, in_words(all.energy, mutant->energy), in_words(all.time, mutant->time),
-                     in_words(metric, mutant->metric), tolerance, pairs_words(*mutant, mutant->metric));
+                     in_words(metric, mutant->metric), tolerance,
+                     "n = " + counted(mutant->metric.pairs, "pair", "pairs"));
 }
 
 std::string extent(const Findings& findings) {

@@ -74,7 +74,8 @@ struct Ruling {
 // What may be said of the headline: "screened", "untestable here", "undecided", "not greener", or empty where nothing
 // was asked.
 [[nodiscard]] std::string status(const analysis::Findings& findings);
-// The mutant that the headline is about, if any: screened with the least energy, else faster with the least time.
+// The mutant that the headline is about, if any: screened with the least energy or, where energy is not measured,
+// faster at no loss with the least time.
 [[nodiscard]] const analysis::MutantFinding* best(const analysis::Findings& findings);
 // "learning_rate 0.05 → 0.021: energy … time … accuracy … (non-inferior at 1 pp, n = 8 pairs)", or empty.
 [[nodiscard]] std::string best_in_words(const analysis::Findings& findings);
