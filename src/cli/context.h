@@ -30,7 +30,6 @@ struct Context {
   std::vector<std::string> probes;    // --probe
   std::filesystem::path program;      // this executable
   std::vector<std::string> command;   // everything after "--"
-  SystemClock clock;
 
   [[nodiscard]] energy::ProbeOptions probe_options() const { return {sysroot, probes}; }
   [[nodiscard]] run::RunnerOptions runner_options() const;
