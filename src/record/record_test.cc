@@ -34,6 +34,7 @@ Record full_record() {
   Record record;
   record.request.key = "k1";
   record.request.metric.name = "accuracy";
+  record.request.arguments = {"train", "--lr", "0.1"};
   record.attempt = 3;
   record.end = EndState::diverged;
   record.reason = "loss is not a number at epoch 2 (µ)";
@@ -198,7 +199,7 @@ TEST(Meter, a_part_that_is_unknown_makes_the_total_unknown) {
   energy::Trace trace;
   trace.series = {steady("package-0", energy::DomainKind::package, energy::Provenance::counter, 10'000'000),
                   steady("package-1", energy::DomainKind::package, energy::Provenance::counter, 10'000'000)};
-  trace.series[1].samples.clear();
+  trace.series[1].samples.resize(1);
   trace.series[1].domain.simulated = true;
   const Metered metered = meter(trace, {run_window()});
   EXPECT_FALSE(metered.measured.energy) << "half a machine is not the machine";

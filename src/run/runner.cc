@@ -1,0 +1,186 @@
+#include "run/runner.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "energy/sampler.h"
+#include "run/assemble.h"
+#include "run/attempt_files.h"
+#include "run/child_output.h"
+#include "run/event_file.h"
+#include "run/guard_process.h"
+#include "run/metric_file.h"
+#include "run/recovery.h"
+#include "run/watch.h"
+
+namespace wattle::run {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The trace on disk while it grows; written on the sampler's thread.
+class TraceFile {
+ public:
+  explicit TraceFile(const fs::path& path)
+      : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    if (!file_.valid()) error_ = errno;
+  }
+  void append(std::string_view chunk) {
+    if (error_ == 0 && !write_all(file_.get(), chunk)) error_ = errno;
+  }
+  [[nodiscard]] Result<void> check() const {
+    if (error_ == 0) return {};
+    return fail(ErrorKind::environment, fmt::format("cannot write {}: {}", path_.string(), std::strerror(error_)));
+  }
+
+ private:
+  fs::path path_;
+  Descriptor file_;
+  std::atomic<int> error_{0};
+};
+
+// What makes an ordinary program write its lines when it prints them, and plain ones.
+std::map<std::string, std::string> output_variables(const study::RunRequest& request) {
+  if (request.use_terminal) return {{"TERM", "dumb"}, {"NO_COLOR", "1"}};
+  if (request.metric.source == study::MetricSource::output) return {{"PYTHONUNBUFFERED", "1"}};
+  return {};
+}
+
+class Run {
+ public:
+  Run(Created created, Preamble preamble, const RunnerOptions& options, Clock& clock)
+      : created_(std::move(created)),
+        files_(created_.files),
+        options_(options),
+        clock_(clock),
+        trace_(files_.trace()),
+        events_(files_.events(), options.events_limit),
+        metric_file_(metric_path(preamble.request)),
+        sampler_(clock, energy::find_probes(options.probes),
+                 {preamble.request.protocol.sample_interval, seconds(1),
+                  [this](std::string_view chunk) { trace_.append(chunk); }}) {
+    evidence_.preamble = std::move(preamble);
+    evidence_.events_limit = options.events_limit;
+  }
+
+  [[nodiscard]] Result<void> open_streams() {
+    if (options_.streams == Streams::inherited) return {};
+    auto opened = ChildOutput::open(files_, evidence_.preamble.request, options_.output_limit);
+    if (!opened) return tl::unexpected(opened.error());
+    output_.emplace(*std::move(opened));
+    return {};
+  }
+
+  // From the first sample to the last: everything between is the run.
+  [[nodiscard]] Result<void> measure(const std::stop_token& stop) {
+    const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    sampler_.start();
+    auto guard = output_ ? GuardProcess::start(options_.program, files_, nothing.get(), output_->child_output(),
+                                               output_->child_error())
+                         : GuardProcess::start(options_.program, files_, 0, 1, 2);
+    if (guard) {
+      if (output_) output_->close_child_ends();
+      watch({evidence_.preamble.request, *guard, output_ ? &*output_ : nullptr, events_, sampler_}, options_, clock_,
+            stop);
+      guard->wait();
+    }
+    evidence_.trace = sampler_.stop();
+    if (!guard) return tl::unexpected(guard.error());
+    return trace_.check();
+  }
+
+  [[nodiscard]] Result<record::Attempt> conclude() {
+    if (output_) {
+      if (auto done = output_->finish(clock_); !done) return tl::unexpected(done.error());
+      evidence_.lines = output_->lines();
+      if (output_->shortened()) evidence_.flags.emplace_back("output shortened");
+      evidence_.last_error_line = last_line(shortened_text(files_.error(), StreamFile::kTail));
+    }
+    auto report = read_report(files_);
+    if (!report) return fail(ErrorKind::environment, "the guard did not start: " + report.error().message);
+    evidence_.guard = *std::move(report);
+    if (!evidence_.guard.complete) end_leftovers(files_, evidence_.preamble.boot, evidence_.guard);
+    events_.take();
+    judge_event_size();
+    evidence_.events = events_.reader();
+    const Preamble& preamble = evidence_.preamble;
+    evidence_.clock = {preamble.boot, preamble.boot_offset, clock_.boot() - clock_.monotonic()};
+    read_metric_file();
+    record::Record record = assemble(evidence_);
+    const std::string text = record::to_json(record).dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+    if (auto written = write_text(files_.result(), text); !written) {
+      return fail(ErrorKind::environment, written.error().message);
+    }
+    return with_raw_material(std::move(record), files_);
+  }
+
+ private:
+  static bool has_metric_file(const study::RunRequest& request) {
+    return request.metric.source == study::MetricSource::csv_file ||
+           request.metric.source == study::MetricSource::json_lines;
+  }
+
+  [[nodiscard]] fs::path metric_path(const study::RunRequest& request) const {
+    if (!has_metric_file(request)) return {};
+    return fs::path(request.working_directory) / with_run_dir(request.metric.file, files_);
+  }
+
+  void read_metric_file() {
+    const study::RunRequest& request = evidence_.preamble.request;
+    if (!has_metric_file(request)) return;
+    auto points = metric_file_.read(request.metric);
+    if (points) evidence_.file_metrics = *std::move(points);
+    if (!points) evidence_.file_error = points.error().message;
+  }
+
+  // A flood may end before the watch has seen it.
+  void judge_event_size() {
+    if (events_.too_large() && evidence_.guard.cause == Cause::none) evidence_.guard.cause = Cause::events;
+  }
+
+  Created created_;
+  AttemptFiles files_;
+  const RunnerOptions& options_;
+  Clock& clock_;
+  TraceFile trace_;
+  EventFile events_;
+  MetricFile metric_file_;
+  energy::Sampler sampler_;
+  std::optional<ChildOutput> output_;
+  Evidence evidence_;
+};
+
+}  // namespace
+
+Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, const fs::path& directory,
+                                 const RunnerOptions& options, Clock& clock, std::stop_token stop) {
+  // The guard reads the request back: one that JSON cannot carry is refused here, with the reason.
+  if (auto carried = study::request_from_json(study::to_json(request)); !carried) {
+    return tl::unexpected(carried.error());
+  }
+  Preamble preamble{request,
+                    attempt,
+                    clock.wall(),
+                    clock.boot() - clock.monotonic(),
+                    boot_id(),
+                    record::machine_fingerprint(options.probes.sysroot),
+                    {}};
+  if (options.streams == Streams::captured) preamble.variables = output_variables(request);
+  auto created = create_attempt(directory, preamble);
+  if (!created) return tl::unexpected(created.error());
+  const AttemptFiles files = created->files;
+  Run run(*std::move(created), std::move(preamble), options, clock);
+  Result<void> done = run.open_streams();
+  if (done) done = run.measure(stop);
+  if (done) return run.conclude();
+  // Where nothing has been started there was no attempt.
+  std::error_code error;
+  if (!fs::exists(files.guard(), error)) fs::remove_all(files.root, error);
+  return tl::unexpected(done.error());
+}
+
+}  // namespace wattle::run
