@@ -51,7 +51,7 @@ std::string in_plain_words(std::string_view description) {
     return fmt::format("{} stands twice",
                        printable(what.substr(what.find('`') == std::string::npos ? 0 : what.find('`'))));
   }
-  if (description.find("utf-8") != std::string_view::npos) return "this byte is not UTF-8 text";
+  if (description.find("utf-8") != std::string_view::npos) return "what follows here is not UTF-8 text";
   if (description.find("could not determine value type") != std::string_view::npos) {
     return "this is no TOML value; text needs quotes";
   }
@@ -257,7 +257,8 @@ void Section::finish() {
     if (known_.contains(key.str())) continue;
     const auto meant = nearest(key.str(), known);
     mistakes_.add(position_of(key),
-                  fmt::format("unknown {} {} in {}", node.is_table() ? "table" : "key", code(key.str()), title_),
+                  fmt::format("unknown {} {} in {}", node.is_table() && !node.as_table()->is_inline() ? "table" : "key",
+                              code(key.str()), title_),
                   meant ? fmt::format("did you mean `{}`?", *meant) : "");
   }
 }

@@ -17,6 +17,9 @@ struct MetricPattern::Compiled {
   std::regex regex;
   std::size_t value_group = 0;
   std::size_t epoch_group = 0;  // 0: none
+  // It begins with .* and has no alternatives: if it does not match from the line's start it matches nowhere, and
+  // trying every start would take time quadratic in the line.
+  bool whole_line = false;
 };
 
 namespace {
@@ -137,10 +140,10 @@ class Translation {
 
 std::string_view why(std::regex_constants::error_type code) {
   using namespace std::regex_constants;
-  if (code == error_paren) return "a bracket ( or ) without its partner";
+  if (code == error_paren) return "a round bracket without its partner, or a *, +, ? with nothing to repeat";
   if (code == error_brack) return "a bracket [ without its ]";
   if (code == error_brace || code == error_badbrace) return "a { without its } or without a number";
-  if (code == error_badrepeat) return "a *, +, ? or { with nothing before it to repeat";
+  if (code == error_badrepeat) return "a *, +, ? or { with nothing to repeat";
   if (code == error_range) return "a range such as z-a that runs backwards";
   if (code == error_escape) return "a backslash before a character that needs none";
   if (code == error_backref || code == error_complexity) return "a back-reference, which is not supported";
@@ -157,8 +160,9 @@ Result<MetricPattern> MetricPattern::compile(std::string_view pattern) {
   Translation translation(pattern);
   if (auto done = translation.run(); !done) return tl::unexpected(done.error());
   try {
-    return MetricPattern(std::make_shared<const Compiled>(
-        Compiled{std::regex(translation.plain, kSyntax), translation.value_group, translation.epoch_group}));
+    const bool whole_line = pattern.starts_with(".*") && pattern.find('|') == std::string_view::npos;
+    return MetricPattern(std::make_shared<const Compiled>(Compiled{
+        std::regex(translation.plain, kSyntax), translation.value_group, translation.epoch_group, whole_line}));
   } catch (const std::regex_error& error) {
     return fail(ErrorKind::bad_input, fmt::format("the regular expression has {}", why(error.code())));
   }
@@ -168,7 +172,10 @@ std::optional<MetricPattern::Match> MetricPattern::match(std::string_view line) 
   line = line.substr(0, kLongestLine);
   std::cmatch groups;
   try {
-    if (!std::regex_search(line.data(), line.data() + line.size(), groups, compiled_->regex)) return std::nullopt;
+    const bool one_start = compiled_->whole_line && line.find_first_of("\r\n") == std::string_view::npos;
+    const auto flags = one_start ? std::regex_constants::match_continuous : std::regex_constants::match_default;
+    if (!std::regex_search(line.data(), line.data() + line.size(), groups, compiled_->regex, flags))
+      return std::nullopt;
   } catch (const std::regex_error&) {
     return std::nullopt;
   }

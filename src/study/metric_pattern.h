@@ -11,8 +11,8 @@ namespace wattle::study {
 
 // An ECMAScript regular expression with two named groups, (?<value>…) and optionally (?<epoch>…); Python's spelling
 // (?P<value>…) is taken too. Look-behind, inline flags and back-references are refused: matching then takes time
-// polynomial in the line, whatever the expression, and stack that depends on the expression alone. Immutable; copies
-// share the compiled expression; match may be called from several threads at once.
+// at most quadratic in the line (microseconds for expressions that people write), and stack that depends on the
+// expression alone. Immutable; copies share the compiled expression; match may be called from several threads at once.
 class MetricPattern {
  public:
   static constexpr std::size_t kLongestPattern = 1000;  // bytes

@@ -226,11 +226,11 @@ std::vector<std::pair<std::string, std::string>> read_rendered(const Fields& fie
   return files;
 }
 
-std::string read_digest(const Fields& fields, const char* name) {
-  std::string digest = fields.text(name);
-  const bool hexadecimal = digest.size() == 64 && digest.find_first_not_of("0123456789abcdef") == std::string::npos;
-  if (!hexadecimal) fields.complain(name, "is not 64 hexadecimal digits");
-  return digest;
+// Opaque here, but others name folders by it.
+std::string read_key(const Fields& fields, const char* name) {
+  std::string key = fields.text(name);
+  if (key.size() > 200 || key.find('/') != std::string::npos) fields.complain(name, "is no key");
+  return key;
 }
 
 Purpose read_purpose(const Fields& fields) {
@@ -270,7 +270,8 @@ Result<RunRequest> request_from_json(const json& object) {
   const Fields fields(object, "", mistake);
   constexpr std::int64_t kLargestInt = std::numeric_limits<int>::max();
   RunRequest request;
-  request.key = read_digest(fields, "key");
+  request.key = read_key(fields, "key");
+  if (request.key.empty()) fields.complain("key", "is empty");
   request.study = fields.text("study");
   request.workload_version = fields.text("workload_version");
   request.configuration = read_configuration(fields.child("configuration"));
@@ -278,7 +279,7 @@ Result<RunRequest> request_from_json(const json& object) {
   request.order = static_cast<int>(fields.integer("order", 0, kLargestInt));
   request.training_seed = static_cast<std::uint64_t>(fields.integer("training_seed", 0, kLargestInt));
   request.purpose = read_purpose(fields);
-  request.pair_key = read_digest(fields, "pair_key");
+  request.pair_key = read_key(fields, "pair_key");
   request.arguments = fields.texts("arguments");
   if (request.arguments.empty()) fields.complain("arguments", "is empty");
   request.working_directory = fields.text("working_directory");
