@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +49,7 @@ std::vector<pid_t> all_processes() {
 
 // A handle on this very process, or none where it is gone. The start time is looked at after the handle is had.
 Descriptor handle_of(const ProcessId& process) {
-  Descriptor handle(::pidfd_open(process.pid, 0));
+  Descriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0U)));
   if (!handle.valid()) return handle;
   const auto now = status_of(process.pid);
   if (!now || now->id.start_ticks != process.start_ticks) handle.reset();
@@ -109,7 +109,7 @@ std::vector<ProcessId> with_environment(std::string_view entry) {
 
 void signal_process(const ProcessId& process, int signal) {
   const Descriptor handle = handle_of(process);
-  if (handle.valid()) ::pidfd_send_signal(handle.get(), signal, nullptr, 0);
+  if (handle.valid()) ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0U);
 }
 
 bool wait_until_gone(const ProcessId& process, int milliseconds) {
