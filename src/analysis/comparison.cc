@@ -53,12 +53,11 @@ void exponentiate(std::optional<double>& log_ratio) {
   if (log_ratio) log_ratio = std::exp(*log_ratio);
 }
 
-Paired metric_differences(std::span<const Pair> pairs, double sign, int& lost) {
+Paired metric_differences(std::span<const Pair> pairs, double sign) {
   Paired paired;
   double largest = 0.0;
   for (const auto& [original, mutant] : pairs) {
     if (!original->metric || (!mutant->metric && !mutant->lost)) continue;
-    lost += mutant->lost ? 1 : 0;
     const double before = sign * *original->metric;
     const double after = mutant->lost ? kWorst : sign * *mutant->metric;
     paired.original.push_back(before);
@@ -93,10 +92,8 @@ Compared compare_ratio(std::span<const Pair> pairs, Measure measure) {
 }
 
 Compared compare_metric(std::span<const Pair> pairs, const study::Metric& metric) {
-  int lost = 0;
-  const Paired paired = metric_differences(pairs, metric.goal == study::Goal::maximize ? 1.0 : -1.0, lost);
+  const Paired paired = metric_differences(pairs, metric.goal == study::Goal::maximize ? 1.0 : -1.0);
   Compared compared = compare(paired);
-  compared.lost = lost;
   compared.p_noninferior = p_of(stats::non_inferiority(paired.differences, metric.tolerance, paired.resolution));
   const auto both = stats::equivalence(paired.differences, metric.tolerance, paired.resolution);
   if (both) compared.p_equivalent = both->p_value;

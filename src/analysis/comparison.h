@@ -18,7 +18,6 @@ struct Compared {
   std::optional<double> p_less;         // one-sided: less than the original
   std::optional<double> p_noninferior;  // of the metric
   std::optional<double> p_equivalent;   // of the metric: two one-sided tests at the tolerance
-  int lost = 0;                         // of the metric: pairs whose mutant is a performance loss
 };
 
 // Ratios mutant / original.

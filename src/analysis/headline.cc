@@ -108,15 +108,18 @@ std::string what_would_decide(const Findings& findings, const WorkloadRuns& work
 
 std::string nothing_found(const Findings& findings, std::span<const WorkloadRuns> workloads) {
   const bool of_energy = findings.basis == Basis::measured;
-  const auto all = findings.mutants.size();
-  const auto lost = std::count_if(findings.mutants.begin(), findings.mutants.end(),
-                                  [](const auto& mutant) { return mutant.greener == Greener::no; });
+  std::size_t lost = 0;
   int pairs = 0;
-  for (const MutantFinding& mutant : findings.mutants) pairs = std::max(pairs, mutant.metric.pairs);
-  const std::string metric = workloads.size() > 1 ? "performance" : workloads.front().metric.name;
-  std::string sentence = fmt::format(
-      "No mutant is shown to reach the same {} {}: of {}, {} lose and {} stay undecided with {} pairs", metric,
-      of_energy ? "on less energy" : "in less time", all, lost, static_cast<long>(all) - lost, pairs);
+  for (const MutantFinding& mutant : findings.mutants) {
+    const bool cost_lost = (of_energy ? mutant.energy : mutant.time).verdict == Verdict::loss;
+    lost += cost_lost || mutant.metric.verdict == Verdict::loss ? 1U : 0U;
+    pairs = std::max({pairs, mutant.metric.pairs, mutant.time.pairs});
+  }
+  std::string sentence =
+      fmt::format("No mutant is shown to reach the same {} {}: of {}, {} lost and {} undecided, with {} pairs",
+                  workloads.size() > 1 ? "performance" : workloads.front().metric.name,
+                  of_energy ? "on less energy" : "in less time", findings.mutants.size(), lost,
+                  findings.mutants.size() - lost, pairs);
   for (const WorkloadRuns& workload : workloads) {
     const std::string more = what_would_decide(findings, workload);
     if (more.empty()) continue;

@@ -15,6 +15,7 @@ constexpr int kWangFewestPairs = 6;  // exact two-sided: 2 / 2^5 is above 0.05
 
 struct Candidate {
   MutantFinding finding;
+  bool mostly_failed = false;
   Compared energy;
   Compared time;
   Compared metric;
@@ -48,6 +49,7 @@ Candidate compare_mutant(const WorkloadRuns& workload, const Configured& mutant)
   candidate.metric = compare_metric(pairs, workload.metric);
   finding.failed_pairs =
       static_cast<int>(std::count_if(pairs.begin(), pairs.end(), [](const Pair& pair) { return pair.mutant->lost; }));
+  candidate.mostly_failed = 2 * static_cast<std::size_t>(finding.failed_pairs) > pairs.size();
   finding.p_less_energy = candidate.energy.p_less;
   finding.p_less_time = candidate.time.p_less;
   finding.p_noninferior = candidate.metric.p_noninferior;
@@ -87,8 +89,8 @@ Verdict cost_verdict(const Compared& cost, double alpha) {
   return cost.upwards ? Verdict::loss : Verdict::win;
 }
 
-Verdict metric_verdict(const Compared& metric, double alpha) {
-  if (2 * metric.lost > metric.comparison.pairs) return Verdict::loss;
+Verdict metric_verdict(const Compared& metric, bool mostly_failed, double alpha) {
+  if (mostly_failed) return Verdict::loss;
   if (below(metric.p_equivalent, alpha)) return Verdict::tie;
   if (!below(metric.comparison.p_two_sided_holm, alpha)) return Verdict::undecided;
   return metric.upwards ? Verdict::win : Verdict::loss;
@@ -105,7 +107,7 @@ MutantFinding concluded(Candidate candidate, Basis basis, double alpha) {
   MutantFinding finding = std::move(candidate.finding);
   candidate.energy.comparison.verdict = cost_verdict(candidate.energy, alpha);
   candidate.time.comparison.verdict = cost_verdict(candidate.time, alpha);
-  candidate.metric.comparison.verdict = metric_verdict(candidate.metric, alpha);
+  candidate.metric.comparison.verdict = metric_verdict(candidate.metric, candidate.mostly_failed, alpha);
   finding.energy = candidate.energy.comparison;
   finding.time = candidate.time.comparison;
   finding.metric = candidate.metric.comparison;

@@ -23,11 +23,12 @@ struct Correlation {
   std::optional<double> high;
 };
 
-// Spearman's rho: Pearson's r of the mid-ranks, so ties are allowed (Hollander, Wolfe & Chicken 2014, ch. 8.5). The t
-// approximation (Kendall & Stuart, vol. 2, 31.19) is never told smaller than 2/n!, which no order of the data can go
-// below. Interval: Fisher's z with variance (1 + rho^2/2)/(n - 3), Bonett & Wright, "Sample size requirements for
-// estimating Pearson, Kendall and Spearman correlations", Psychometrika 65, 2000.
-// Fails (bad_input, with the reason) for samples of different size, n < 3, a NaN, or a sample of one value only.
+// Spearman's rho: Pearson's r of the mid-ranks, so ties are allowed (Hollander, Wolfe & Chicken, "Nonparametric
+// Statistical Methods", 3rd ed., 2014, 8.5). The t approximation (Kendall & Stuart, "The Advanced Theory of
+// Statistics", vol. 2, 1973, 31.18) is never told smaller than 2/n!, which no order of the data can go below. Interval:
+// Fisher's z with variance (1 + rho^2/2)/(n - 3), Bonett & Wright, "Sample size requirements for estimating Pearson,
+// Kendall and Spearman correlations", Psychometrika 65, 2000. Fails (bad_input, with the reason) for samples of
+// different size, n < 3, a NaN, or a sample of one value only.
 [[nodiscard]] Result<Correlation> spearman(std::span<const double> x, std::span<const double> y);
 
 }  // namespace wattle::stats
