@@ -285,6 +285,30 @@ TEST(Greener, where_less_is_better_the_sign_is_turned) {
   EXPECT_NEAR(findings.configurations.front().median_metric.value(), 90.0, 1.0) << "shown with its natural sign";
 }
 
+TEST(Greener, a_loss_of_exactly_the_tolerance_is_not_accepted_by_the_last_bit_of_a_double) {
+  Bench bench;
+  bench.metric.tolerance = 0.1;
+  for (int block = 1; block <= 8; ++block) {
+    bench.original(block, {1000.0, 100.0, 0.3});
+    bench.mutant(0.1, block, {500.0, 50.0, 0.2});
+  }
+  ASSERT_GT(0.2 - 0.3, -0.1);
+  const MutantFinding edge = analyse(bench.records).mutants.at(0);
+  EXPECT_EQ(edge.p_noninferior, 1.0);
+  EXPECT_NE(edge.greener, Greener::screened);
+}
+
+TEST(Greener, failing_is_a_loss_even_where_no_metric_is_told) {
+  Bench bench = clear_study();
+  for (Record& record : bench.records) {
+    record.metrics.clear();
+    if (record.request.configuration.label == "learning_rate 0.24") record.end = EndState::failed;
+  }
+  const Findings findings = analyse(bench.records);
+  EXPECT_EQ(mutant(findings, "learning_rate 0.24").metric.verdict, Verdict::loss);
+  EXPECT_EQ(mutant(findings, "learning_rate 0.021").metric.verdict, Verdict::undecided);
+}
+
 TEST(Pairs, blocks_whose_original_failed_form_none) {
   Bench bench = clear_study();
   bench.records[0].end = EndState::failed;
@@ -433,6 +457,21 @@ TEST(Warnings, tell_when_the_blocks_cannot_decide) {
   EXPECT_THAT(findings.warnings, Contains(HasSubstr("no p below 0.25 for a win or a loss and 0.125 for greener")));
   EXPECT_THAT(findings.warnings, Contains(HasSubstr("needs 8 blocks, greener 7")));
   EXPECT_THAT(findings.headline, HasSubstr("5 pairs cannot show anything among 4 mutants, 7 can"));
+}
+
+TEST(Verdicts, are_of_p_values_corrected_for_the_number_of_mutants) {
+  Bench bench;
+  for (int block = 1; block <= 6; ++block) {
+    bench.original(block, {1000.0 + noise(block, 1), 100.0, 0.95});
+    for (const double rate : {0.1, 0.2}) bench.mutant(rate, block, {500.0 + rate + noise(block, 2), 50.0, 0.95});
+  }
+  for (const MutantFinding& one : analyse(bench.records).mutants) {
+    EXPECT_EQ(one.energy.p_two_sided, 2.0 / 64.0);
+    EXPECT_EQ(one.energy.p_two_sided_holm, 4.0 / 64.0);
+    EXPECT_EQ(one.energy.verdict, Verdict::undecided);
+    EXPECT_EQ(one.metric.verdict, Verdict::tie) << "no difference at all: each one-sided p is 1/64";
+    EXPECT_EQ(one.greener, Greener::screened) << "one-sided, 2/64 is below alpha";
+  }
 }
 
 TEST(Warnings, tell_of_flags_other_machines_missing_runs_and_validation) {
