@@ -27,7 +27,7 @@ namespace {
 
 // After the main process has ended, helpers that notice it and end by themselves are given this long: they are no
 // strays.
-constexpr Nanoseconds kLinger = milliseconds(100);
+constexpr Nanoseconds kLinger = milliseconds(250);
 // Between SIGTERM and SIGKILL for strays, and for everything where the parent has died: nobody waits for a result.
 constexpr Nanoseconds kShortGrace = milliseconds(500);
 constexpr Nanoseconds kKillEvery = milliseconds(5);
@@ -107,6 +107,8 @@ class Guard {
       signal_process(process, signal);
       if (signal == SIGTERM) signal_process(process, SIGCONT);  // a stopped one would not hear it
     }
+    // Without /proc at least the main process's own group can be reached.
+    if (processes.empty() && main_ > 0 && !report_.child_ended) ::kill(-main_, signal);
     return static_cast<int>(processes.size());
   }
 

@@ -58,6 +58,19 @@ while True: time.sleep(1000)
   EXPECT_GT(attempt->record.estimated.energy->value, 0);
 }
 
+TEST_F(RecoveryTest, a_guard_without_a_parent_ends_the_tree_by_itself) {
+  run_in_a_parent_that_is_killed(shell("trap '' TERM; (trap '' TERM; exec sleep 1000) & echo ready; exec sleep 1000"));
+  const auto report = read_report(files());
+  ASSERT_TRUE(report);
+  EXPECT_TRUE(wait_until_gone(report->guard, 60'000));
+  EXPECT_TRUE(processes().empty());
+  const auto last = read_report(files());
+  ASSERT_TRUE(last);
+  EXPECT_TRUE(last->complete);
+  EXPECT_EQ(last->cause, Cause::orphaned);
+  EXPECT_TRUE(load_attempt(attempt_directory())->record.duration) << "the guard saw the end";
+}
+
 TEST_F(RecoveryTest, an_attempt_that_is_still_running_is_left_alone) {
   std::stop_source source;
   std::string message;
@@ -72,9 +85,7 @@ TEST_F(RecoveryTest, an_attempt_that_is_still_running_is_left_alone) {
 
 TEST_F(RecoveryTest, a_killed_guard_takes_its_run_along) {
   options_.on_progress = [&](const Progress&) {
-    const auto report = read_report(files());
-    ASSERT_TRUE(report);
-    signal_process(report->guard, SIGKILL);
+    if (const auto report = read_report(files())) signal_process(report->guard, SIGKILL);
   };
   const auto attempt = run(python("import os\nif os.fork() == 0: os.setsid()\nimport time\ntime.sleep(1000)"));
   EXPECT_EQ(attempt.record.end, EndState::failed);
