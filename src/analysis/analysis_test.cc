@@ -424,7 +424,10 @@ TEST(Findings, of_failures_only_compare_nothing) {
   EXPECT_EQ(findings.basis, Basis::absent);
   EXPECT_GT(findings.spent_j, 20000.0);
   EXPECT_THAT(findings.headline, HasSubstr("Nothing can be compared"));
-  for (const MutantFinding& one : findings.mutants) EXPECT_EQ(one.greener, Greener::untestable);
+  for (const MutantFinding& one : findings.mutants) {
+    EXPECT_EQ(one.greener, Greener::untestable);
+    EXPECT_EQ(one.failed_pairs, 0) << "beside an original that failed too, a failure is no loss against it";
+  }
 }
 
 TEST(Findings, of_a_record_without_anything_do_not_crash) {
@@ -550,6 +553,26 @@ TEST(Correlations, bin_what_moves_energy) {
   EXPECT_EQ(findings.correlations[2].measure, "accuracy");
   EXPECT_EQ(findings.correlations[2].bin, Bin::strong_negative);
   EXPECT_LT(findings.correlations[0].low.value(), findings.correlations[0].rho.value());
+}
+
+TEST(Correlations, take_the_runs_of_one_parameter_and_call_the_insignificant_none) {
+  Bench bench = clear_study();
+  for (Record& record : bench.records) {
+    study::Configuration& configuration = record.request.configuration;
+    configuration.hyperparameters["epochs"] = std::int64_t{6};
+    if (configuration.label != "learning_rate 0.24") continue;
+    configuration.mutated_parameter = "epochs";
+    configuration.hyperparameters["epochs"] = std::int64_t{9};
+    record.duration = to_nanoseconds({100.0 + 0.4 * noise(record.request.block, 9)});
+  }
+  const Findings findings = analyse(bench.records);
+  ASSERT_EQ(findings.correlations.size(), 6U);
+  EXPECT_EQ(findings.correlations[0].parameter, "epochs");
+  EXPECT_EQ(findings.correlations[0].n, 16) << "the original's runs and those of the one mutant of epochs";
+  EXPECT_EQ(findings.correlations[0].bin, Bin::strong_positive);
+  EXPECT_EQ(findings.correlations[1].measure, "time");
+  EXPECT_GT(findings.correlations[1].p_value.value(), 0.05);
+  EXPECT_EQ(findings.correlations[1].bin, Bin::none);
 }
 
 TEST(Correlations, say_why_they_are_absent) {
