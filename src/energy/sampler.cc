@@ -36,7 +36,11 @@ void Sampler::add_source(std::unique_ptr<Probe> probe) {
   for (Domain domain : source.probe->domains()) {
     const bool taken = std::any_of(trace_.series.begin(), trace_.series.end(),
                                    [&](const Series& series) { return series.domain.name == domain.name; });
-    if (taken) domain.name = fmt::format("{} ({})", domain.name, domain.source);
+    // A second sight of the same joules: shown, but inside the first as far as any total goes.
+    if (taken) {
+      domain.parent = domain.name;
+      domain.name = fmt::format("{} (again, {})", domain.name, domain.source);
+    }
     source.accumulators.emplace_back(domain);
     trace_.series.push_back({.domain = std::move(domain), .samples = {}});
     trace_.series.back().samples.reserve(kFirstReserve);
