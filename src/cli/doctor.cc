@@ -74,7 +74,8 @@ std::string as_text(const meter::Diagnosis& diagnosis, bool colour) {
     const Tone tone = probe.status == energy::Found::Status::found    ? Tone::good
                       : probe.status == energy::Found::Status::denied ? Tone::bad
                                                                       : Tone::dim;
-    table.add_row({{section}, {probe.name}, report::Cell{word(probe.status), tone}, {probe.reason}});
+    table.add_row({{section}, {probe.name}, report::Cell{word(probe.status), tone}});
+    if (!probe.reason.empty()) table.add_note({probe.reason}, 10);
     if (!probe.fix.empty()) table.add_note({"fix: " + probe.fix}, 10);
     for (const std::string& missing : probe.missing) table.add_note({"lacks " + missing}, 10);
     section = "";

@@ -95,8 +95,8 @@ std::string summary_text(const study::Draft& draft, const record::Record& record
   std::string text = fmt::format("ran once: {}\n", cost_text(record));
   text += "metrics seen in its output:\n";
   for (std::size_t i = 0; i < std::min<std::size_t>(4, metrics.size()); ++i) {
-    text += fmt::format("  {} {}   ({} line{} like this)\n", i == 0 ? "*" : " ", printable(metrics[i].example),
-                        metrics[i].lines, metrics[i].lines == 1 ? "" : "s");
+    text += fmt::format("  {} {:12} {}   ({} line{} like this)\n", i == 0 ? "*" : " ", printable(metrics[i].name),
+                        printable(metrics[i].example), metrics[i].lines, metrics[i].lines == 1 ? "" : "s");
   }
   if (metrics.empty()) text += "  none: say in the study how a metric line looks\n";
   std::vector<std::string> numbers;

@@ -15,7 +15,7 @@ constexpr std::uint64_t kMaximumPower = 100'000'000'000'000;
 // (new − old) modulo the counter's range; nothing where the counter fell and no range is known.
 std::optional<std::uint64_t> counted(const Reading& from, const Reading& to) {
   if (to.value >= from.value) return to.value - from.value;
-  if (to.modulus == 0 || from.value >= to.modulus) return std::nullopt;
+  if (to.modulus == 0 || from.value > to.modulus) return std::nullopt;
   return to.modulus - from.value + to.value;
 }
 
@@ -78,7 +78,7 @@ std::optional<Sample> Accumulator::add(Nanoseconds time, const Reading& reading,
     return std::nullopt;
   }
   const bool out_of_range = reading.kind == Reading::Kind::counter
-                                ? reading.modulus > 0 && reading.value >= reading.modulus
+                                ? reading.modulus > 0 && reading.value > reading.modulus
                                 : reading.value > kMaximumPower;
   if (out_of_range) {
     failed("the value is out of the source's range");

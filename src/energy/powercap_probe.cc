@@ -195,13 +195,12 @@ class PowercapProbe final : public Probe {
   std::vector<std::uint64_t> moduli_;
 };
 
-// The register counts 32 bits, so the kernel's maximum is (2³² − 1) units and the counter falls by one unit more when
-// it wraps (intel_rapl_common.c). 0 where there is no usable maximum.
+// The documented range of the counter is what it wraps by (sysfs-class-powercap). The register behind it takes one unit
+// more, 61 µJ of 262 kJ, which is below every other error of a wrap. 0 where there is no usable range.
 std::uint64_t modulus_of(const Zone& zone) {
   const auto text = read_text(zone.path / "max_energy_range_uj", 4096);
-  const auto maximum = text ? parse_unsigned(*text) : std::nullopt;
-  if (!maximum || *maximum == 0 || *maximum > (1ULL << 62U)) return 0;
-  return *maximum + std::max<std::uint64_t>(1, (*maximum + 0x7FFFFFFF) / 0xFFFFFFFF);
+  const auto range = text ? parse_unsigned(*text) : std::nullopt;
+  return range && *range <= (1ULL << 62U) ? *range : 0;
 }
 
 // Opens the zones one by one and keeps book of what could be read.

@@ -21,7 +21,7 @@ study::RunRequest request_for(const std::vector<std::string>& arguments, Nanosec
   request.working_directory = fs::current_path(ignored).string();
   request.protocol.sample_interval = interval;
   // Somebody else's command: it may take as long as it likes and say nothing.
-  constexpr Nanoseconds kUnlimited = seconds(100L * 365 * 86400);
+  constexpr Nanoseconds kUnlimited = seconds(365L * 86400);  // the longest that a request may ask for
   request.protocol.time_limit = kUnlimited;
   request.protocol.silence_limit = kUnlimited;
   return request;

@@ -451,7 +451,11 @@ Result<record::Attempt> Store::attempt(const std::string& key_prefix) const {
 
 Result<std::vector<std::string>> Store::studies() const {
   return inside_->guarded([&]() -> Result<std::vector<std::string>> {
-    SQLite::Statement rows(inside_->database, "SELECT study FROM run GROUP BY study ORDER BY max(id)");
+    SQLite::Statement rows(
+        inside_->database,  // A plan's row is new whenever the study is run, so its rowid tells what came last.
+        "SELECT study FROM (SELECT study, 0 AS planned, max(id) AS place FROM run "
+        "WHERE study NOT IN (SELECT study FROM plan) GROUP BY study "
+        "UNION ALL SELECT study, 1, rowid FROM plan) ORDER BY planned, place");
     std::vector<std::string> names;
     while (rows.executeStep()) names.push_back(rows.getColumn(0).getString());
     return names;

@@ -49,7 +49,7 @@ class Store {
   // The attempt whose key begins with the given digits: "3f2a" or "3f2a.2" for its second attempt, else the last.
   // Fails (bad_input) where none or several runs fit.
   [[nodiscard]] Result<record::Attempt> attempt(const std::string& key_prefix) const;
-  // Names of the studies, the one stored last at the end.
+  // Names of the studies, the one that was run last at the end.
   [[nodiscard]] Result<std::vector<std::string>> studies() const;
   // Empty when SQLite's own check finds nothing wrong.
   [[nodiscard]] Result<std::string> integrity() const;

@@ -157,7 +157,9 @@ TEST_F(StoreTest, records_are_seen_through_the_plan_of_today) {
   EXPECT_EQ(records->front().request.metric.tolerance, 0.5);
   EXPECT_EQ(records->front().request.pair_key, "new pair");
   EXPECT_EQ(store->plan("s")->size(), 1U);
-  EXPECT_EQ(store->studies().value(), (std::vector<std::string>{"s", "other"}));
+  EXPECT_EQ(store->studies().value(), (std::vector<std::string>{"other", "s"})) << "the one run last comes last";
+  ASSERT_TRUE(store->set_plan("fresh", {edited}));
+  EXPECT_EQ(store->studies()->back(), "fresh") << "though it has no run yet";
 }
 
 TEST_F(StoreTest, a_folder_that_cannot_be_written_is_told_as_such) {
