@@ -100,13 +100,17 @@ TEST(Plan, blocks_are_shuffled_each_its_own_way) {
       plan_of(replaced(builtin_study(std::string(kEpochs) + kRate), "repetitions = 3", "repetitions = 100"));
   std::set<std::vector<std::string>> orders;
   std::map<std::string, int> first;
+  int in_order_of_keys = 0;
   for (std::size_t block = 0; block < 100; ++block) {
     std::vector<std::string> order;
     for (std::size_t i = 0; i < 5; ++i) order.push_back(plan.runs[block * 5 + i].configuration.id);
     ++first[order[0]];
+    const auto begin = plan.runs.begin() + static_cast<std::ptrdiff_t>(block * 5);
+    in_order_of_keys += std::is_sorted(begin, begin + 5, [](const auto& a, const auto& b) { return a.key < b.key; });
     orders.insert(order);
   }
   EXPECT_GT(orders.size(), 50U) << "of 120 orders";
+  EXPECT_LT(in_order_of_keys, 10) << "of 100, where chance gives 0.8";
   EXPECT_EQ(first.size(), 5U) << "nobody is always late";
   for (const auto& [id, count] : first) EXPECT_NEAR(count, 20, 16) << "four standard deviations";
 }
@@ -248,8 +252,9 @@ TEST(Plan, a_script_gets_its_placeholders_filled_and_keeps_the_run_directory) {
 
 TEST(Plan, workloads_pair_with_their_own_originals) {
   const std::string second =
-      replaced(builtin_study().substr(builtin_study().find("[workload")), "workload.lenet]", "workload.b]");
-  const Plan plan = plan_of(builtin_study(replaced(second, "workload.lenet.defaults", "workload.b.defaults") + kRate));
+      replaced(builtin_study().substr(builtin_study().find("[workload")), "workload.lenet]", "workload.zebra]");
+  const Plan plan =
+      plan_of(builtin_study(replaced(second, "workload.lenet.defaults", "workload.zebra.defaults") + kRate));
   std::map<std::string, const RunRequest*> by_key;
   for (const RunRequest& run : plan.runs) by_key[run.key] = &run;
   for (const RunRequest& run : plan.runs) {
