@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <concepts>
 #include <map>
@@ -84,36 +85,36 @@ std::string domain_column(const energy::Domain& domain) {
   return (energy::measured(domain.provenance) ? "measured_energy_j:" : "estimated_energy_j:") + domain.name;
 }
 
-const std::vector<std::string> kRunColumns{"study",
-                                           "workload",
-                                           "run",
-                                           "attempt",
-                                           "configuration",
-                                           "label",
-                                           "block",
-                                           "order",
-                                           "purpose",
-                                           "training_seed",
-                                           "end",
-                                           "reason",
-                                           "exit_code",
-                                           "signal",
-                                           "started",
-                                           "duration_s",
-                                           "metric",
-                                           "metric_value",
-                                           "metric_split",
-                                           "measured_energy_j",
-                                           "measured_coverage",
-                                           "measured_uncertainty",
-                                           "estimated_energy_j",
-                                           "estimated_coverage",
-                                           "estimated_uncertainty",
-                                           "simulated",
-                                           "user_cpu_s",
-                                           "system_cpu_s",
-                                           "peak_resident_bytes",
-                                           "flags"};
+constexpr std::array<std::string_view, 30> kRunColumns{"study",
+                                                       "workload",
+                                                       "run",
+                                                       "attempt",
+                                                       "configuration",
+                                                       "label",
+                                                       "block",
+                                                       "order",
+                                                       "purpose",
+                                                       "training_seed",
+                                                       "end",
+                                                       "reason",
+                                                       "exit_code",
+                                                       "signal",
+                                                       "started",
+                                                       "duration_s",
+                                                       "metric",
+                                                       "metric_value",
+                                                       "metric_split",
+                                                       "measured_energy_j",
+                                                       "measured_coverage",
+                                                       "measured_uncertainty",
+                                                       "estimated_energy_j",
+                                                       "estimated_coverage",
+                                                       "estimated_uncertainty",
+                                                       "simulated",
+                                                       "user_cpu_s",
+                                                       "system_cpu_s",
+                                                       "peak_resident_bytes",
+                                                       "flags"};
 
 std::vector<std::string> run_fields(const Record& run) {
   const study::RunRequest& request = run.request;
@@ -213,14 +214,14 @@ std::string findings_csv(const analysis::Findings& findings) {
 }
 
 std::string runs_csv(std::span<const Record> records) {
-  const auto parameters = varied(records, kRunColumns);
+  std::vector<std::string> head(kRunColumns.begin(), kRunColumns.end());
+  const auto parameters = varied(records, head);
   std::set<std::string> domains;
   std::set<std::string> machine;
   for (const Record& record : records) {
     for (const energy::Domain& domain : record.domains) domains.insert(domain_column(domain));
     for (const auto& [name, value] : record.fingerprint) machine.insert(name);
   }
-  std::vector<std::string> head = kRunColumns;
   for (const auto& [name, column] : parameters) head.push_back(column);
   head.insert(head.end(), domains.begin(), domains.end());
   for (const std::string& name : machine) head.push_back("machine:" + name);

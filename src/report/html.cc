@@ -101,7 +101,7 @@ std::string heat_map(const Findings& findings, const Measures& all) {
       }
       const double rho = *found->rho;
       std::string interval = rho_interval(*found);
-      if (!interval.empty()) interval = "<br><small>" + interval + "</small>";
+      if (!interval.empty()) interval = element("div", element("small", interval));
       line += element(
           "td", number(rho, 2, true) + interval,
           fmt::format("style=\"background:rgba(var(--{}),{:.2f})\" title=\"{}, {}, n = {}\"", rho < 0 ? "less" : "more",
@@ -259,7 +259,8 @@ std::string first_screen(const Findings& findings, const Measures& all) {
   if (findings.mutants.empty()) return out;
   const std::string chart = tradeoff_chart(findings);
   std::string caption =
-      "Dots are the mutants with their intervals, dashes the front; shaded is no worse than the tolerance.";
+      "Dots are the mutants with their intervals, dashes the front; a triangle lies off the scale; shaded is "
+      "no worse than the tolerance.";
   for (const std::string& workload : workloads(findings)) {
     const auto* base = original(findings, workload);
     if (!base) continue;

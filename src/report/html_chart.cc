@@ -74,6 +74,7 @@ std::vector<Point> points_of(const Findings& findings, const Measures& all, cons
 // together, so a side ends at four times the median distance from 0, but never before `least_reach`.
 Range range_of(const std::vector<double>& values, std::vector<double> ends, double least_reach) {
   std::vector<double> distances;
+  distances.reserve(values.size());
   for (const double value : values) distances.push_back(std::abs(value));
   const auto middle = distances.begin() + static_cast<std::ptrdiff_t>(distances.size() / 2);
   std::nth_element(distances.begin(), middle, distances.end());
@@ -181,7 +182,7 @@ class Chart {
     const double width = kCharacter * static_cast<double>(display_width(text)) + 2;
     const double x = px(point.x);
     const double y = py(point.y);
-    for (const double top : {y - 17, y + 3, y - 31, y + 17, y - 45, y + 31}) {
+    for (const double top : {y - 17, y + 3, y - 31, y + 17}) {
       for (const double left : {x + 9, x - 9 - width, x - width / 2}) {
         const Box box{left, top, width, 14};
         const bool inside = left >= kLeft && left + width <= kWidth && top >= kTop && top + 14 <= kBottom;
@@ -260,10 +261,9 @@ std::string tradeoff_chart(const Findings& findings) {
   points.push_back(base);
   chart.front(points);
   for (const Point& point : points) chart.mark(point);
-  // Good ones first: where room is short, they keep their labels.
-  std::stable_sort(points.begin(), points.end(), [](const Point& a, const Point& b) {
-    return (a.original || a.tone == Tone::good) > (b.original || b.tone == Tone::good);
-  });
+  // The original and good ones first: where room is short, they keep their labels.
+  const auto rank = [](const Point& point) { return point.original ? 0 : point.tone == Tone::good ? 1 : 2; };
+  std::stable_sort(points.begin(), points.end(), [&](const Point& a, const Point& b) { return rank(a) < rank(b); });
   for (std::size_t p = 0; p < std::min(points.size(), kMostLabels); ++p) chart.label(points[p], points[p].label);
   return chart.svg(cost.name + " against " + all.metric.name + " of every mutant, relative to the original");
 }
