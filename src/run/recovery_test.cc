@@ -24,21 +24,24 @@ class RecoveryTest : public RunTest {
   [[nodiscard]] std::vector<ProcessId> processes() const {
     return with_environment("WATTLE_EVENTS=" + files().events().string());
   }
-  // A parent of its own that is killed once the child has printed `word`.
-  void run_in_a_parent_that_is_killed(const study::RunRequest& request) {
+  // A parent of its own, once the child has printed "ready".
+  [[nodiscard]] pid_t parent_of(const study::RunRequest& request) {
     const pid_t parent = ::fork();
     if (parent == 0) {
       [[maybe_unused]] const auto attempt = run_once(request, 2, attempt_directory(), options_, clock_, {});
       ::_exit(0);
     }
     while (text_of("stdout").find("ready") == std::string::npos) std::this_thread::yield();
+    return parent;
+  }
+  static void kill_and_reap(pid_t parent) {
     ::kill(parent, SIGKILL);
     ::waitpid(parent, nullptr, 0);
   }
 };
 
 TEST_F(RecoveryTest, a_killed_parent_takes_its_run_along_and_the_joules_are_kept) {
-  run_in_a_parent_that_is_killed(python(R"(
+  kill_and_reap(parent_of(python(R"(
 import os, signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if os.fork() == 0:
@@ -47,7 +50,7 @@ if os.fork() == 0:
 time.sleep(1.3)
 print('ready', flush=True)
 while True: time.sleep(1000)
-)"));
+)")));
   const auto attempt = load_attempt(attempt_directory());
   ASSERT_TRUE(attempt) << attempt.error().message;
   EXPECT_TRUE(processes().empty());
@@ -59,7 +62,7 @@ while True: time.sleep(1000)
 }
 
 TEST_F(RecoveryTest, a_guard_without_a_parent_ends_the_tree_by_itself) {
-  run_in_a_parent_that_is_killed(shell("trap '' TERM; (trap '' TERM; exec sleep 1000) & echo ready; exec sleep 1000"));
+  kill_and_reap(parent_of(shell("trap '' TERM; (trap '' TERM; exec sleep 1000) & echo ready; exec sleep 1000")));
   const auto report = read_report(files());
   ASSERT_TRUE(report);
   EXPECT_TRUE(wait_until_gone(report->guard, 60'000));
@@ -92,6 +95,18 @@ TEST_F(RecoveryTest, a_killed_guard_takes_its_run_along) {
   EXPECT_THAT(attempt.record.reason, HasSubstr("guard"));
   EXPECT_FALSE(attempt.record.duration);
   EXPECT_TRUE(processes().empty());
+}
+
+TEST_F(RecoveryTest, the_main_process_dies_with_its_guard_even_where_no_parent_can_help) {
+  const pid_t parent = parent_of(shell("echo ready; exec sleep 1000"));
+  const auto children = processes();
+  const auto report = read_report(files());
+  ASSERT_EQ(children.size(), 1U);
+  ASSERT_TRUE(report);
+  ::kill(parent, SIGSTOP);
+  signal_process(report->guard, SIGKILL);
+  EXPECT_TRUE(wait_until_gone(children[0], 60'000));
+  kill_and_reap(parent);
 }
 
 TEST_F(RecoveryTest, torn_files_cost_only_what_is_torn) {

@@ -147,6 +147,13 @@ TEST_F(RunTest, within_the_grace_a_program_may_end_in_order) {
   EXPECT_EQ(attempt.record.reason, "time limit of 1.0 s");
 }
 
+TEST_F(RunTest, a_stopped_program_hears_the_request_to_end_too) {
+  auto request = shell("trap 'echo saved; exit 0' TERM; kill -STOP $$");
+  request.protocol.time_limit = seconds(1);
+  request.protocol.grace = seconds(20);
+  EXPECT_EQ(run(request).output, "saved\n");
+}
+
 TEST_F(RunTest, silence_is_a_failure) {
   auto request = shell("echo one; exec sleep 1000");
   request.protocol.silence_limit = milliseconds(200);
@@ -235,14 +242,16 @@ for epoch in range(1, 5):
 }
 
 TEST_F(RunTest, epochs_of_output_that_came_at_once_are_void_and_the_metrics_stay) {
-  const auto attempt = run(with_output_metric(python(R"(
+  auto request = with_output_metric(python(R"(
 import time
 text = ''
 for epoch in range(1, 4):
     time.sleep(0.05)
     text += 'epoch %d acc 0.%d\n' % (epoch, epoch)
 print(text, end='', flush=True)
-)")));
+)"));
+  request.protocol.sample_interval = milliseconds(1);
+  const auto attempt = run(request);
   EXPECT_EQ(record::performance(attempt.record)->value, 0.3);
   const auto epochs = epochs_of(attempt.record);
   ASSERT_EQ(epochs.size(), 3U);
@@ -290,6 +299,20 @@ tell('done', status='early_stopped')
   }
   EXPECT_THAT(attempt.record.flags, Not(Contains(HasSubstr("event"))));
   EXPECT_EQ(seen, 1) << "progress is told while it runs";
+}
+
+TEST_F(RunTest, epochs_that_are_told_are_not_read_from_the_output_as_well) {
+  const auto attempt = run(with_output_metric(python(R"(
+import os, time
+now = time.monotonic_ns()
+head = '{"t":%d,"pid":7,"seq":' % now
+with open(os.environ['WATTLE_EVENTS'], 'a') as log:
+    log.write(head + '0,"event":"hello","protocol":1,"boot_id":"","boottime":%d}\n' % now)
+    log.write(head + '1,"event":"epoch","epoch":1,"begin":%d}\n' % (now - 1000))
+print('epoch 1 acc 0.5')
+)")));
+  EXPECT_EQ(epochs_of(attempt.record).size(), 1U);
+  EXPECT_EQ(record::performance(attempt.record)->value, 0.5);
 }
 
 TEST_F(RunTest, a_loss_that_is_no_number_is_divergence_whatever_the_exit_code) {

@@ -78,11 +78,6 @@ void StreamFile::add(std::string_view bytes) {
   written_ += kept.size();
   bytes.remove_prefix(kept.size());
   if (bytes.empty()) return;
-  if (bytes.size() > kTail) {
-    dropped_ += tail_.size() + bytes.size() - kTail;
-    tail_.clear();
-    bytes.remove_prefix(bytes.size() - kTail);
-  }
   tail_ += bytes;
   // Cut back only when it has doubled, so that a flood costs one copy per byte.
   if (tail_.size() > 2 * kTail) {
