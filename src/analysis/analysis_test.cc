@@ -1,3 +1,4 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -377,7 +378,7 @@ std::string told(const Findings& findings) {
     text += "\n" + one.id;
     for (const double energy : one.energy_j) text += " " + std::to_string(energy);
   }
-  return text + "\n" + std::to_string(findings.spent_j);
+  return text + "\n" + fmt::format("{}", findings.spent_j);  // to the last bit
 }
 
 TEST(Findings, do_not_depend_on_the_order_of_the_records) {
