@@ -32,23 +32,26 @@ void listen_to_signals() {
 
 int exit_code(ExitCode code) { return static_cast<int>(code); }
 
+/// Writes at once. Unlike fmt::print it does not throw where the disk is full: `ferror` remembers.
+void write(std::FILE* stream, std::string_view text) {
+  std::fwrite(text.data(), 1, text.size(), stream);
+  std::fflush(stream);
+}
+
 int complain(const Error& error) {
   std::string_view text = error.message;
   while (!text.empty()) {
     const std::string_view line = text.substr(0, text.find('\n'));
-    fmt::print(stderr, "wattle-train: {}\n", line);
+    write(stderr, fmt::format("wattle-train: {}\n", line));
     text.remove_prefix(std::min(text.size(), line.size() + 1));
   }
   return exit_code(error.code);
 }
 
-/// Prints to standard output at once; a disk that is full is not success.
+/// Prints a result; a disk that is full is not success.
 int print(std::string_view text) {
-  fmt::print("{}", text);
-  if (std::fflush(stdout) != 0) {
-    return complain({ExitCode::kUnwritable, "cannot write to standard output"});
-  }
-  return 0;
+  write(stdout, text);
+  return std::ferror(stdout) == 0 ? 0 : complain({ExitCode::kUnwritable, "cannot write to standard output"});
 }
 
 const ModelKind& model_named(std::string_view name) {
@@ -125,7 +128,7 @@ int summary(const Options& options) {
                       {"parameters", layer.parameters},
                       {"gflops", layer.gflops}});
     text += fmt::format("  {:<24} {:<12} {:<16} {:>10}  {:.6f} GFLOPs\n", layer.name, layer.kind,
-                        fmt::join(layer.output, " x "), layer.parameters, layer.gflops);
+                        fmt::format("{}", fmt::join(layer.output, " x ")), layer.parameters, layer.gflops);
   }
   text += fmt::format("{} parameters, {:.6f} GFLOPs an image (2 x multiply-adds of convolutions and linear layers)\n",
                       summary.parameters, summary.gflops);
@@ -148,11 +151,10 @@ void set_threads(int threads) {
   }
 }
 
-void print_epoch(std::FILE* stream, const EpochScores& scores) {
-  fmt::print(stream, "epoch {} train_loss {:.4f} train_acc {:.4f} val_loss {:.4f} val_acc {:.4f} seconds {:.3f}\n",
-             scores.epoch, scores.train.loss, scores.train.accuracy, scores.validation.loss, scores.validation.accuracy,
-             scores.duration_s);
-  std::fflush(stream);
+std::string epoch_line(const EpochScores& scores) {
+  return fmt::format("epoch {} train_loss {:.4f} train_acc {:.4f} val_loss {:.4f} val_acc {:.4f} seconds {:.3f}\n",
+                     scores.epoch, scores.train.loss, scores.train.accuracy, scores.validation.loss,
+                     scores.validation.accuracy, scores.duration_s);
 }
 
 Json to_json(const Scores& scores) { return {{"loss", scores.loss}, {"accuracy", scores.accuracy}}; }
@@ -186,7 +188,7 @@ class Training {
                     sets.train.size(), sets.validation.size(), sets.test.size(), dataset->classes.size()));
     const Outcome outcome = train(task, sets, options_.values,
                                   {events_, options_.seed, device_, [] { return stop_signal != 0; },
-                                   [this](const EpochScores& scores) { print_epoch(stream(), scores); }});
+                                   [this](const EpochScores& scores) { say(epoch_line(scores)); }});
     return finish(outcome, sets, count_parameters(**model));
   }
 
@@ -217,12 +219,8 @@ class Training {
     return count;
   }
 
-  [[nodiscard]] std::FILE* stream() const { return options_.json ? stderr : stdout; }
-
-  void say(std::string_view text) const {
-    fmt::print(stream(), "{}", text);
-    std::fflush(stream());
-  }
+  /// For people: on standard error where standard output is JSON.
+  void say(std::string_view text) const { write(options_.json ? stderr : stdout, text); }
 
   int finish(const Outcome& outcome, const TrainingSets& sets, std::int64_t parameters) {
     events_.done(outcome.status, outcome.reason);

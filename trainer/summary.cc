@@ -1,5 +1,7 @@
 #include "summary.h"
 
+#include <optional>
+
 namespace wattle::trainer {
 namespace {
 
@@ -19,26 +21,31 @@ const at::Tensor* tensor_at(const at::RecordFunction& function, std::size_t inde
   return index < inputs.size() && inputs[index].isTensor() ? &inputs[index].toTensor() : nullptr;
 }
 
+/// Which input of an operator is its weight, if it is one of those that are counted. A linear layer shows as the matrix
+/// product that it is made of, in every version of libtorch.
+std::optional<std::size_t> weight_index(std::string_view name) {
+  if (name == "aten::convolution" || name == "aten::batch_norm" || name == "aten::mm") {
+    return 1;
+  }
+  return name == "aten::addmm" ? std::optional<std::size_t>(2) : std::nullopt;
+}
+
 void observe(const at::RecordFunction& function, at::ObserverContext*) {
   const std::string_view name = function.name();
-  const bool convolution = name == "aten::convolution";
-  const bool linear = name == "aten::linear";
-  const at::Tensor* weight = tensor_at(function, 1);
-  if (!(convolution || linear || name == "aten::batch_norm") || weight == nullptr || !weight->defined() ||
-      function.outputs().empty() || !function.outputs().front().isTensor()) {
+  const auto index = weight_index(name);
+  const at::Tensor* weight = index ? tensor_at(function, *index) : nullptr;
+  if (weight == nullptr || !weight->defined() || function.outputs().empty() || !function.outputs().front().isTensor()) {
     return;
   }
   const at::Tensor& output = function.outputs().front().toTensor();
-  Operation operation{convolution ? "convolution"
-                      : linear    ? "linear"
-                                  : "batch_norm",
-                      weight->unsafeGetTensorImpl(),
-                      {output.sizes().begin() + 1, output.sizes().end()},
-                      0};
-  if (convolution || linear) {
-    // Each output value is a sum over one row of the weight, whose first dimension is the outputs'.
-    operation.multiply_adds = static_cast<double>(output.numel()) * static_cast<double>(weight->numel()) /
-                              static_cast<double>(weight->size(0));
+  Operation operation{"batch_norm", weight->data_ptr(), {output.sizes().begin() + 1, output.sizes().end()}, 0};
+  if (name != "aten::batch_norm") {
+    operation.kind = name == "aten::convolution" ? "convolution" : "linear";
+    // Each output value is a sum over one row of the weight. A convolution's first dimension is the outputs'; a
+    // matrix product sees the weight transposed, its last one is.
+    const std::int64_t outputs = name == "aten::convolution" ? weight->size(0) : weight->size(1);
+    operation.multiply_adds =
+        static_cast<double>(output.numel()) * static_cast<double>(weight->numel()) / static_cast<double>(outputs);
   }
   listener->push_back(std::move(operation));
 }
@@ -90,7 +97,7 @@ Summary summarise(Model& model, const ImageShape& image) {
     Layer layer{"", operation.kind, operation.output, 0, 2e-9 * operation.multiply_adds};
     for (const auto& module : model.named_modules()) {
       for (const torch::Tensor& parameter : module.value()->parameters(/*recurse=*/false)) {
-        if (parameter.unsafeGetTensorImpl() == operation.weight) {
+        if (parameter.data_ptr() == operation.weight) {
           layer.name = module.key();
           layer.parameters = count_of(module.value()->parameters(false));
         }

@@ -268,7 +268,9 @@ class ParallelDecoder {
       return interrupted();
     }
     if (error_) {
-      return bad_file(request_.path, files[chosen[first_bad_]].name, error_->message);
+      error_->message =
+          fmt::format("{}: {}: {}", request_.path.string(), files[chosen[first_bad_]].name, error_->message);
+      return tl::unexpected(*error_);
     }
     for (const std::size_t position : chosen) {
       images.labels.push_back(labels[position]);
@@ -284,16 +286,23 @@ class ParallelDecoder {
       if (request_.stop_requested()) {
         return;
       }
-      const auto file = contents(files[chosen[at]], buffer);
-      const auto decoded = file ? decoder.decode(*file, shape_, pixels.subspan(at * shape_.bytes(), shape_.bytes()))
-                                : Result<void>(tl::unexpected(file.error()));
-      if (!decoded) {
-        const std::lock_guard lock(mutex_);
-        if (at < first_bad_) {
-          first_bad_ = at;
-          error_ = decoded.error();
-        }
+      const auto decoded =
+          decode_one(decoder, files[chosen[at]], buffer, pixels.subspan(at * shape_.bytes(), shape_.bytes()));
+      const std::lock_guard lock(mutex_);
+      if (!decoded && at < first_bad_) {
+        first_bad_ = at;
+        error_ = decoded.error();
       }
+    }
+  }
+
+  Result<void> decode_one(ImageDecoder& decoder, const ImageFile& file, std::vector<std::uint8_t>& buffer,
+                          std::span<std::uint8_t> pixels) {
+    try {
+      const auto bytes = contents(file, buffer);
+      return bytes ? decoder.decode(*bytes, shape_, pixels) : Result<void>(tl::unexpected(bytes.error()));
+    } catch (const std::bad_alloc&) {  // must not leave a thread
+      return tl::unexpected(Error{ExitCode::kOutOfMemory, "out of memory"});
     }
   }
 

@@ -18,16 +18,16 @@ namespace {
 
 constexpr std::uint64_t kSeed = 0x67'6c'79'70'68'73;  // "glyphs"
 constexpr int kSide = 28;
-constexpr std::int64_t kTrain = 6000, kValidation = 1500, kTest = 2000;
+constexpr std::int64_t kTrain = 8000, kValidation = 1500, kTest = 2000;
 
 constexpr float kTurn = 0.22F;                        // radians, standard deviation
 constexpr float kShear = 0.18F;                       // standard deviation
 constexpr float kScaleLow = 5.8F, kScaleHigh = 9.2F;  // pixels of half a digit's height
-constexpr float kShift = 2.6F;                        // pixels, each way
-constexpr float kWarp = 0.13F;                        // of half a digit's height
+constexpr float kShift = 2.2F;                        // pixels, each way
+constexpr float kWarp = 0.11F;                        // of half a digit's height
 constexpr float kPenLow = 0.55F, kPenHigh = 1.45F;    // pixels of half the pen's width
 constexpr int kStrayStrokes = 3;                      // at most
-constexpr float kNoise = 34;                          // grey levels, standard deviation
+constexpr float kNoise = 28;                          // grey levels, standard deviation
 
 struct Point {
   float x = 0, y = 0;
@@ -104,6 +104,8 @@ class Hand {
   std::array<float, 4> phases_{};
 };
 
+float square(float value) { return value * value; }
+
 /// Lays ink along one piece of a stroke; a pixel takes the darkest ink that any piece gives it.
 void draw(Canvas& canvas, Point from, Point to, float half_width, float ink) {
   const float reach = half_width + 1;
@@ -116,7 +118,7 @@ void draw(Canvas& canvas, Point from, Point to, float half_width, float ink) {
       const float x = static_cast<float>(column) + 0.5F - from.x;
       const float y = static_cast<float>(row) + 0.5F - from.y;
       const float position = std::clamp((x * along.x + y * along.y) / length, 0.0F, 1.0F);
-      const float distance = std::hypot(x - position * along.x, y - position * along.y);
+      const float distance = std::sqrt(square(x - position * along.x) + square(y - position * along.y));
       float& pixel = canvas[static_cast<std::size_t>(row * kSide + column)];
       pixel = std::max(pixel, ink * std::clamp(half_width + 0.5F - distance, 0.0F, 1.0F));
     }
@@ -142,7 +144,7 @@ float rough_normal(std::uint64_t bits) {
 }
 
 void write_pixels(const Canvas& canvas, Random& random, std::uint8_t* pixels) {
-  const float contrast = random.uniform(90, 225);
+  const float contrast = random.uniform(100, 230);
   const float ground = random.uniform(5, 70);
   const float slope_x = random.uniform(-1.2F, 1.2F);
   const float slope_y = random.uniform(-1.2F, 1.2F);

@@ -1,0 +1,60 @@
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "../optimizer.h"
+#include "../schedule.h"
+
+/// Prints what an optimizer and a schedule do to a small fixed problem, for pytorch_test.py to compare with PyTorch.
+/// Arguments: hyperparameters as NAME VALUE pairs. Parameters start at 0.1, 0.2 … 0.6 (two tensors of three), their
+/// gradients are sin(5 p) + p; validation accuracies come from a fixed list.
+
+namespace {
+
+using namespace wattle::trainer;
+
+constexpr int kSteps = 12;
+constexpr double kAccuracies[kSteps] = {0.5, 0.6, 0.6, 0.59, 0.6, 0.61, 0.61, 0.61, 0.61, 0.7, 0.2, 0.2};
+
+Hyperparameters read(int count, char** arguments) {
+  Hyperparameters values = default_hyperparameters();
+  for (int index = 1; index + 1 < count; index += 2) {
+    for (const HyperparameterKind& kind : hyperparameter_kinds()) {
+      if (kind.name == arguments[index] && !kind.set(values, arguments[index + 1])) {
+        std::exit(2);
+      }
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const Hyperparameters values = read(count, arguments);
+  const auto options = torch::TensorOptions(torch::kFloat64).requires_grad(true);
+  std::vector<torch::Tensor> parameters = {torch::tensor({0.1, 0.2, 0.3}, options),
+                                           torch::tensor({0.4, 0.5, 0.6}, options)};
+  const auto optimizer = make_optimizer(values, parameters);
+  Schedule schedule(values);
+  nlohmann::json all = nlohmann::json::array();
+  for (const double accuracy : kAccuracies) {
+    optimizer->set_learning_rate(schedule.learning_rate());
+    optimizer->drop_gradients();
+    for (torch::Tensor& parameter : parameters) {
+      parameter.mutable_grad() = ((parameter * 5).sin() + parameter).detach();
+    }
+    optimizer->step();
+    nlohmann::json step = {{"rate", schedule.learning_rate()}, {"parameters", nlohmann::json::array()}};
+    for (const torch::Tensor& parameter : parameters) {
+      for (std::int64_t index = 0; index < 3; ++index) {
+        step["parameters"].push_back(parameter[index].item<double>());
+      }
+    }
+    all.push_back(step);
+    schedule.step(accuracy);
+  }
+  fmt::print("{}\n", all.dump());
+  return 0;
+}
