@@ -85,6 +85,13 @@ TEST(Accumulator, without_a_range_a_fall_is_a_gap) {
   EXPECT_EQ(feed.samples[2].cumulative.value, 10);
 }
 
+TEST(Accumulator, a_counter_may_stand_at_the_end_of_its_range) {
+  Feed feed;
+  feed << counter(90, 100) << counter(100, 100) << counter(5, 100);
+  ASSERT_EQ(feed.samples.size(), 3U);
+  EXPECT_EQ(feed.samples[2].cumulative.value, 15);
+}
+
 TEST(Accumulator, a_leap_no_hardware_can_make_is_a_gap) {
   Feed feed;  // 2 kW at most: 40 J in 20 ms
   feed << counter(0) << counter(39'000'000) << counter(80'000'000) << counter(~0ULL);
@@ -149,7 +156,7 @@ TEST(Accumulator, times_that_do_not_rise_are_ignored) {
 
 TEST(Accumulator, values_outside_the_sources_own_range_are_garbage) {
   Feed feed;
-  feed << counter(10, 100) << counter(100, 100) << counter(20, 100) << counter(30, 100);
+  feed << counter(10, 100) << counter(101, 100) << counter(20, 100) << counter(30, 100);
   ASSERT_EQ(feed.samples.size(), 3U);
   EXPECT_TRUE(feed.samples[1].gap_before);
   EXPECT_EQ(feed.samples[2].cumulative.value, 10);

@@ -51,8 +51,9 @@ void Sampler::add_source(std::unique_ptr<Probe> probe) {
 
 void Sampler::start(bool threaded) {
   const Nanoseconds now = clock_.monotonic();
+  started_ = now;
   due_ = now + options_.interval;
-  flush_due_ = now + options_.flush_every;
+  flush_due_ = now + std::min(options_.flush_every, options_.interval * 2);
   round();
   flush();
   if (threaded) thread_ = std::jthread([this](const std::stop_token& stop) { loop(stop); });
@@ -72,7 +73,8 @@ void Sampler::sample() {
   }
   round();
   if (now >= flush_due_) {
-    flush_due_ = now + options_.flush_every;
+    // A run of half a second must not lose all of its joules to a kill: the first flushes come at doubling distances.
+    flush_due_ = now + std::min(options_.flush_every, now - started_);
     flush();
   }
 }

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <csignal>
 #include <limits>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 
@@ -28,6 +29,7 @@ class StoreTest : public testing::Test {
     a.record.request.key = key + std::string(64 - key.size(), '0');
     a.record.request.pair_key = a.record.request.key;
     a.record.request.study = study;
+    a.record.request.arguments = {"/bin/true"};
     a.record.request.configuration.label = "original";
     a.record.request.metric.name = "accuracy";
     a.record.attempt = number;
