@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::uint64_t kSeed = 0x67'6c'79'70'68'73;  // "glyphs"
 constexpr int kSide = 28;
-constexpr std::int64_t kTrain = 8000, kValidation = 1500, kTest = 2000;
+constexpr std::int64_t kTrain = 8200, kValidation = 1500, kTest = 2000;
 
 constexpr float kTurn = 0.22F;                        // radians, standard deviation
 constexpr float kShear = 0.18F;                       // standard deviation
@@ -108,19 +108,22 @@ float square(float value) { return value * value; }
 
 /// Lays ink along one piece of a stroke; a pixel takes the darkest ink that any piece gives it.
 void draw(Canvas& canvas, Point from, Point to, float half_width, float ink) {
-  const float reach = half_width + 1;
+  const float reach = half_width + 0.5F;
   const auto first = [reach](float low) { return std::clamp(static_cast<int>(std::floor(low - reach)), 0, kSide); };
   const auto last = [reach](float high) { return std::clamp(static_cast<int>(std::ceil(high + reach)) + 1, 0, kSide); };
   const Point along = {to.x - from.x, to.y - from.y};
-  const float length = std::max(along.x * along.x + along.y * along.y, 1e-6F);
+  const float per_length = 1 / std::max(square(along.x) + square(along.y), 1e-6F);
+  const int begin = first(std::min(from.x, to.x)), end = last(std::max(from.x, to.x));
   for (int row = first(std::min(from.y, to.y)); row < last(std::max(from.y, to.y)); ++row) {
-    for (int column = first(std::min(from.x, to.x)); column < last(std::max(from.x, to.x)); ++column) {
+    const float y = static_cast<float>(row) + 0.5F - from.y;
+    float* pixels = canvas.data() + row * kSide;
+    for (int column = begin; column < end; ++column) {
       const float x = static_cast<float>(column) + 0.5F - from.x;
-      const float y = static_cast<float>(row) + 0.5F - from.y;
-      const float position = std::clamp((x * along.x + y * along.y) / length, 0.0F, 1.0F);
-      const float distance = std::sqrt(square(x - position * along.x) + square(y - position * along.y));
-      float& pixel = canvas[static_cast<std::size_t>(row * kSide + column)];
-      pixel = std::max(pixel, ink * std::clamp(half_width + 0.5F - distance, 0.0F, 1.0F));
+      const float position = std::clamp((x * along.x + y * along.y) * per_length, 0.0F, 1.0F);
+      const float distance = square(x - position * along.x) + square(y - position * along.y);
+      if (distance < square(half_width + 0.5F)) {
+        pixels[column] = std::max(pixels[column], ink * std::min(half_width + 0.5F - std::sqrt(distance), 1.0F));
+      }
     }
   }
 }
