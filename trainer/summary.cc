@@ -5,21 +5,17 @@
 namespace wattle::trainer {
 namespace {
 
-/// An operator call with a weight, as libtorch's own observer shows it.
-struct Operation {
+/// An operator call with a weight, as libtorch's own observer shows it: inputs when it begins, outputs when it ends.
+struct Operation : at::ObserverContext {
   std::string kind;
   const void* weight = nullptr;
+  double multiply_adds_per_output = 0;
   std::vector<std::int64_t> output;
   double multiply_adds = 0;
 };
 
 /// libtorch's observers are plain functions: this is how they reach the list of the call that listens.
 thread_local std::vector<Operation>* listener = nullptr;
-
-const at::Tensor* tensor_at(const at::RecordFunction& function, std::size_t index) {
-  const auto inputs = function.inputs();
-  return index < inputs.size() && inputs[index].isTensor() ? &inputs[index].toTensor() : nullptr;
-}
 
 /// Which input of an operator is its weight, if it is one of those that are counted. A linear layer shows as the matrix
 /// product that it is made of, in every version of libtorch.
@@ -30,23 +26,34 @@ std::optional<std::size_t> weight_index(std::string_view name) {
   return name == "aten::addmm" ? std::optional<std::size_t>(2) : std::nullopt;
 }
 
-void observe(const at::RecordFunction& function, at::ObserverContext*) {
+std::unique_ptr<at::ObserverContext> operator_begins(const at::RecordFunction& function) {
   const std::string_view name = function.name();
   const auto index = weight_index(name);
-  const at::Tensor* weight = index ? tensor_at(function, *index) : nullptr;
-  if (weight == nullptr || !weight->defined() || function.outputs().empty() || !function.outputs().front().isTensor()) {
-    return;
+  const auto inputs = function.inputs();
+  if (!index || *index >= inputs.size() || !inputs[*index].isTensor() || !inputs[*index].toTensor().defined()) {
+    return nullptr;
   }
-  const at::Tensor& output = function.outputs().front().toTensor();
-  Operation operation{"batch_norm", weight->data_ptr(), {output.sizes().begin() + 1, output.sizes().end()}, 0};
+  const at::Tensor& weight = inputs[*index].toTensor();
+  auto operation = std::make_unique<Operation>();
+  operation->weight = weight.data_ptr();
+  operation->kind = name == "aten::batch_norm" ? "batch_norm" : name == "aten::convolution" ? "convolution" : "linear";
   if (name != "aten::batch_norm") {
-    operation.kind = name == "aten::convolution" ? "convolution" : "linear";
     // Each output value is a sum over one row of the weight. A convolution's first dimension is the outputs'; a
     // matrix product sees the weight transposed, its last one is.
-    const std::int64_t outputs = name == "aten::convolution" ? weight->size(0) : weight->size(1);
-    operation.multiply_adds =
-        static_cast<double>(output.numel()) * static_cast<double>(weight->numel()) / static_cast<double>(outputs);
+    const std::int64_t outputs = name == "aten::convolution" ? weight.size(0) : weight.size(1);
+    operation->multiply_adds_per_output = static_cast<double>(weight.numel()) / static_cast<double>(outputs);
   }
+  return operation;
+}
+
+void operator_ends(const at::RecordFunction& function, at::ObserverContext* context) {
+  if (context == nullptr || function.outputs().empty() || !function.outputs().front().isTensor()) {
+    return;
+  }
+  Operation operation = *static_cast<Operation*>(context);
+  const at::Tensor& output = function.outputs().front().toTensor();
+  operation.output.assign(output.sizes().begin() + 1, output.sizes().end());
+  operation.multiply_adds = operation.multiply_adds_per_output * static_cast<double>(output.numel());
   listener->push_back(std::move(operation));
 }
 
@@ -55,12 +62,10 @@ class Listening {
  public:
   explicit Listening(std::vector<Operation>& operations) {
     listener = &operations;
-    handle_ = at::addThreadLocalCallback(
-        at::RecordFunctionCallback([](const at::RecordFunction&) { return std::unique_ptr<at::ObserverContext>(); },
-                                   &observe)
-            .needsInputs(true)
-            .needsOutputs(true)
-            .scopes({at::RecordScope::FUNCTION}));
+    handle_ = at::addThreadLocalCallback(at::RecordFunctionCallback(&operator_begins, &operator_ends)
+                                             .needsInputs(true)
+                                             .needsOutputs(true)
+                                             .scopes({at::RecordScope::FUNCTION}));
   }
   ~Listening() {
     at::removeCallback(handle_);
