@@ -72,7 +72,8 @@ LoadedStudy load(const Context& context, const std::string& file) {
     loaded.trainer_program = source.program();
     return loaded;
   }
-  loaded.exit = exit_code(ErrorKind::bad_input);
+  const bool machines_fault = source.failed() && read.diagnostics.size() == 1;
+  loaded.exit = exit_code(machines_fault ? ErrorKind::environment : ErrorKind::bad_input);
   if (context.json) {
     nlohmann::json mistakes = nlohmann::json::array();
     for (const study::Diagnostic& d : read.diagnostics) {

@@ -91,6 +91,12 @@ fs::path cache_file(const fs::path& program) {
 }  // namespace
 
 Result<study::TrainerSchema> TrainerSchemaSource::schema() {
+  auto schema = ask();
+  failed_ = !schema;
+  return schema;
+}
+
+Result<study::TrainerSchema> TrainerSchemaSource::ask() {
   const auto trainer = find_trainer(own_program_);
   if (!trainer) return tl::unexpected(trainer.error());
   program_ = trainer->string();

@@ -15,10 +15,15 @@ class TrainerSchemaSource final : public study::SchemaSource {
   [[nodiscard]] Result<study::TrainerSchema> schema() override;
   // The trainer's executable once schema() has found it; empty before.
   [[nodiscard]] const std::string& program() const { return program_; }
+  // schema() was asked and the machine had no answer: no fault of the study file's.
+  [[nodiscard]] bool failed() const { return failed_; }
 
  private:
+  [[nodiscard]] Result<study::TrainerSchema> ask();
+
   std::filesystem::path own_program_;
   std::string program_;
+  bool failed_ = false;
 };
 
 }  // namespace wattle::cli

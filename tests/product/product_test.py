@@ -221,6 +221,12 @@ class CommandLine(Product):
 
 
 class BuiltInTrainer(Product):
+    def test_without_the_trainer_its_studies_are_refused_for_the_machines_sake(self):
+        self.write("study.toml", (ROOT / "studies/quickstart.toml").read_text())
+        environment = {**os.environ, "WATTLE_TRAINER": str(self.folder / "none")}
+        _, err = self.wattle("run", "study.toml", code=3, env=environment)
+        self.assertIn("WATTLE_TRAINER", err)
+
     @unittest.skipUnless((BIN / "wattle-train").exists(), "wattle-train was not built (--no-trainer)")
     def test_a_study_of_the_built_in_trainer(self):
         text = (ROOT / "studies/quickstart.toml").read_text()
