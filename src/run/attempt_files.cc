@@ -46,6 +46,13 @@ Result<void> put(const fs::path& path, std::string_view text, bool synced) {
   return {};
 }
 
+Result<void> replace(const fs::path& path, std::string_view text, bool synced) {
+  const fs::path temporary = path.string() + ".tmp";
+  if (auto written = put(temporary, text, synced); !written) return written;
+  if (::rename(temporary.c_str(), path.c_str()) != 0) return cannot("write", path, errno);
+  return {};
+}
+
 // A name inside the run's own folder: a rendered file must not reach anything else.
 bool stays_inside(const fs::path& name) {
   return !name.empty() && name.is_relative() &&
@@ -162,11 +169,11 @@ Result<void> write_report(const AttemptFiles& files, const GuardReport& report) 
   if (report.child_ended) object["child_ended_ns"] = report.child_ended->value;
   put_optional(object, "exit_code", report.exit_code);
   put_optional(object, "signal", report.signal);
-  const fs::path temporary = files.guard().string() + ".tmp";
-  const std::string text = object.dump(2, ' ', false, json::error_handler_t::replace);
-  if (auto written = put(temporary, text, false); !written) return written;
-  if (::rename(temporary.c_str(), files.guard().c_str()) != 0) return cannot("write", files.guard(), errno);
-  return {};
+  return replace(files.guard(), object.dump(2, ' ', false, json::error_handler_t::replace), false);
+}
+
+Result<void> write_result(const AttemptFiles& files, std::string_view text, bool synced) {
+  return replace(files.result(), text, synced);
 }
 
 Result<GuardReport> read_report(const AttemptFiles& files) {

@@ -65,6 +65,10 @@ struct GuardReport {
 [[nodiscard]] Result<void> write_report(const AttemptFiles& files, const GuardReport& report);
 [[nodiscard]] Result<GuardReport> read_report(const AttemptFiles& files);
 
+// result.json, replaced in one step. `synced`: it survives a power cut from now on; otherwise one may cost it, and the
+// attempt is then recovered as interrupted.
+[[nodiscard]] Result<void> write_result(const AttemptFiles& files, std::string_view text, bool synced);
+
 // Creates the directory with request.json and everything that must stand before the child starts. The descriptor holds
 // the attempt's lock: while it is open the attempt is being run, and nobody recovers it. Fails with kind environment;
 // what was created of the directory is removed again.

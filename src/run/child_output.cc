@@ -34,9 +34,9 @@ std::array<int, 2> ChildOutput::descriptors() const {
   return {streams_[0].ends.ours.get(), streams_[1].ends.ours.get()};
 }
 
-bool ChildOutput::take(const Clock& clock) {
-  const bool output = take(streams_[0], lines_ ? &*lines_ : nullptr, clock);
-  const bool error = take(streams_[1], nullptr, clock);
+bool ChildOutput::take(const Clock& clock, std::array<bool, 2> readable) {
+  const bool output = readable[0] && take(streams_[0], lines_ ? &*lines_ : nullptr, clock);
+  const bool error = readable[1] && take(streams_[1], nullptr, clock);
   return output || error;
 }
 

@@ -28,8 +28,8 @@ class ChildOutput {
 
   // To poll for reading; -1 once the stream has ended.
   [[nodiscard]] std::array<int, 2> descriptors() const;
-  // Takes what has come, at most a few MiB at a time. False when nothing had.
-  bool take(const Clock& clock);
+  // Takes what has come on the streams that poll called readable, at most a few MiB at a time. False when nothing had.
+  bool take(const Clock& clock, std::array<bool, 2> readable = {true, true});
   // Takes what is left, now that the child has ended, and completes the files. A process that still holds a stream open
   // is not waited for. Fails with kind environment where the files could not be written.
   [[nodiscard]] Result<void> finish(const Clock& clock);

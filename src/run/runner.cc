@@ -22,6 +22,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr Nanoseconds kWorthSyncing = seconds(1);
+
 // The trace on disk while it grows; written on the sampler's thread.
 class TraceFile {
  public:
@@ -112,9 +114,9 @@ class Run {
     read_metric_file();
     record::Record record = assemble(evidence_);
     const std::string text = record::to_json(record).dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
-    if (auto written = write_text(files_.result(), text); !written) {
-      return fail(ErrorKind::environment, written.error().message);
-    }
+    // A run that was quick is quickly repeated; waiting for the disk would take longer than it did.
+    const bool synced = record.duration.value_or(kWorthSyncing) >= kWorthSyncing;
+    if (auto written = write_result(files_, text, synced); !written) return tl::unexpected(written.error());
     return with_raw_material(std::move(record), files_);
   }
 

@@ -35,7 +35,8 @@ class Watch {
         watched_.guard.command(Cause::stop);
         stopped_ = true;
       }
-      if (watched_.output != nullptr && watched_.output->take(clock_)) heard();
+      const std::array<bool, 2> readable{sources[2].revents != 0, sources[3].revents != 0};
+      if (watched_.output != nullptr && watched_.output->take(clock_, readable)) heard();
       if (sources[0].revents != 0) return;
       if (clock_.monotonic() >= next_tick_) tick();
     }
