@@ -194,6 +194,7 @@ int guard_main(const std::filesystem::path& directory) {
   static constexpr int kNoSystem = 3;
   ::close_range(kChannel, ~0U, CLOSE_RANGE_CLOEXEC);
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, children would vanish without a word
   sigset_t handled;
   ::sigemptyset(&handled);
   for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&handled, signal);

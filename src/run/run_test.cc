@@ -87,6 +87,13 @@ TEST_F(RunTest, a_signal_is_a_failure_with_its_name) {
   EXPECT_EQ(attempt.record.reason, "killed by signal 11 (segmentation fault)");
 }
 
+TEST_F(RunTest, an_exit_code_is_seen_even_where_the_parent_ignores_its_children) {
+  const auto before = ::signal(SIGCHLD, SIG_IGN);
+  const auto attempt = run(shell("exit 3"));
+  ::signal(SIGCHLD, before);
+  EXPECT_EQ(attempt.record.exit_code, 3);
+}
+
 TEST_F(RunTest, a_program_that_cannot_be_started_says_exactly_why) {
   EXPECT_EQ(run(request_for({"pyhton3", "x.py"})).record.reason, "cannot start `pyhton3`: no such program");
   EXPECT_EQ(run(request_for({root_.string()})).record.reason,
