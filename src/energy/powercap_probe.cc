@@ -51,7 +51,12 @@ class File {
     error = error_;
     if (fd_ < 0) return std::nullopt;
     std::array<char, 64> buffer{};
-    const ssize_t got = ::pread(fd_, buffer.data(), buffer.size(), 0);
+    ssize_t got = ::pread(fd_, buffer.data(), buffer.size(), 0);
+    // sysfs never shows an empty counter, but a recorded tree that is being rewritten does for a moment.
+    for (int tries = 0; got == 0 && tries < 50; ++tries) {
+      ::usleep(100);
+      got = ::pread(fd_, buffer.data(), buffer.size(), 0);
+    }
     error = got < 0 ? errno : 0;
     if (got <= 0) return std::nullopt;
     return parse_unsigned({buffer.data(), static_cast<std::size_t>(got)});

@@ -281,9 +281,12 @@ TEST_F(Idx, a_missing_file_is_named) {
 
 // ---- folder ----
 
-Bytes jpeg(int side, std::uint8_t grey, bool colour = true) {
+Bytes jpeg(int side, std::uint8_t grey, bool colour = true, bool noise = false) {
   const std::size_t channels = colour ? 3 : 1;
-  const Bytes pixels(static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * channels, grey);
+  Bytes pixels(static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * channels, grey);
+  for (std::size_t at = 0; noise && at < pixels.size(); ++at) {
+    pixels[at] = static_cast<std::uint8_t>(mix(at));
+  }
   tjhandle handle = tjInitCompress();
   unsigned char* out = nullptr;
   unsigned long size = 0;
@@ -444,6 +447,11 @@ TEST_F(Folder, damaged_images_are_named) {
   auto files = small_set();
   files["train/black/105.jpg"].resize(files["train/black/105.jpg"].size() / 2);
   expect_bad(files, "train/black/105.jpg");
+  Bytes cut = jpeg(16, 0, true, true);  // its header is whole: only decoding meets the end
+  cut.resize(cut.size() - 200);
+  files = small_set();
+  files["train/black/106.jpg"] = cut;
+  expect_bad(files, "train/black/106.jpg: damaged JPEG");
   files = small_set();
   files["test/white/119.jpg"] = {};
   expect_bad(files, "test/white/119.jpg");
