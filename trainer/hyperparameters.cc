@@ -75,7 +75,7 @@ const std::vector<HyperparameterKind>& table() {
        &H::train_samples,
        "0",
        {.minimum = 0, .maximum = kMost},
-       "Train on at most this many images, spread over the classes; 0: all (glyphs: 8200)"},
+       "Train on at most this many images, spread over the classes; 0: all (glyphs: 8192)"},
       {"validation_samples",
        &H::validation_samples,
        "0",
