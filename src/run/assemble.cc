@@ -40,7 +40,7 @@ std::string signal_text(int signal) {
   return fmt::format("killed by signal {} ({})", signal, text);
 }
 
-std::string with_detail(std::string reason, const std::string& detail) {
+std::string with_detail(const std::string& reason, const std::string& detail) {
   return detail.empty() ? reason : reason + ": " + detail;
 }
 

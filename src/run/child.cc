@@ -30,6 +30,7 @@ void set_environment(const std::map<std::string, std::string>& variables) {
 // execvp would hand a file without "#!" to a shell, so the search is done here.
 Failure execute(const std::vector<std::string>& arguments) {
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   const std::string& program = arguments.front();

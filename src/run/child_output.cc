@@ -82,9 +82,8 @@ Result<void> ChildOutput::finish(const Clock& clock) {
   return {};
 }
 
-const std::vector<OutputLine>& ChildOutput::lines() const {
-  static const std::vector<OutputLine> kNone;
-  return lines_ ? lines_->lines() : kNone;
+std::span<const OutputLine> ChildOutput::lines() const {
+  return lines_ ? std::span<const OutputLine>(lines_->lines()) : std::span<const OutputLine>();
 }
 
 bool ChildOutput::shortened() const {

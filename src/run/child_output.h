@@ -3,6 +3,7 @@
 
 #include <array>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -34,7 +35,7 @@ class ChildOutput {
   // is not waited for. Fails with kind environment where the files could not be written.
   [[nodiscard]] Result<void> finish(const Clock& clock);
 
-  [[nodiscard]] const std::vector<OutputLine>& lines() const;
+  [[nodiscard]] std::span<const OutputLine> lines() const;
   [[nodiscard]] bool shortened() const;
 
  private:

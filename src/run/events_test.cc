@@ -10,8 +10,8 @@ namespace {
 
 using testing::HasSubstr;
 
-const energy::Window kRun{energy::WindowKind::run, "run", {}, seconds(100), seconds(200)};
-const ClockReference kClock{"boot", seconds(5), seconds(5)};
+energy::Window whole_run() { return {energy::WindowKind::run, "run", {}, seconds(100), seconds(200)}; }
+ClockReference same_clock() { return {"boot", seconds(5), seconds(5)}; }
 
 std::string hello(int pid = 7, std::string_view boot = "boot", std::int64_t offset_s = 5, int protocol = 1) {
   return fmt::format(R"({{"event":"hello","t":{},"pid":{},"seq":0,"protocol":{},"boot_id":"{}","boottime":{}}})"
@@ -26,10 +26,10 @@ std::string line(int sequence, std::int64_t time_s, std::string_view rest) {
                      seconds(time_s).value, sequence, rest);
 }
 
-Events read(std::string_view text, const ClockReference& clock = kClock) {
+Events read(std::string_view text, const ClockReference& clock = same_clock()) {
   EventReader reader;
   reader.feed(text);
-  return reader.finish(kRun, clock);
+  return reader.finish(whole_run(), clock);
 }
 
 TEST(Events, phases_and_epochs_become_windows_in_time_order) {
@@ -57,7 +57,7 @@ TEST(Events, bytes_may_come_in_any_pieces_and_a_torn_last_line_is_ignored) {
     EventReader reader;
     reader.feed(std::string_view(text).substr(0, cut));
     reader.feed(std::string_view(text).substr(cut));
-    const Events events = reader.finish(kRun, kClock);
+    const Events events = reader.finish(whole_run(), same_clock());
     ASSERT_EQ(events.metrics.size(), 1U) << cut;
     EXPECT_EQ(events.bad_lines, 0) << cut;
   }

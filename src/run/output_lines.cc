@@ -89,7 +89,7 @@ void LineSplitter::finish(const std::function<void(std::string_view)>& on_line) 
   partial_.clear();
 }
 
-OutputLines::OutputLines(study::MetricPattern pattern, std::filesystem::path file)
+OutputLines::OutputLines(study::MetricPattern pattern, const std::filesystem::path& file)
     : pattern_(std::move(pattern)), file_(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {}
 
 void OutputLines::feed(std::string_view bytes, std::optional<Nanoseconds> time) {

@@ -42,7 +42,7 @@ class LineSplitter {
 // Finds the matching lines of one stream and keeps them, in memory and in lines.jsonl.
 class OutputLines {
  public:
-  OutputLines(study::MetricPattern pattern, std::filesystem::path file);
+  OutputLines(study::MetricPattern pattern, const std::filesystem::path& file);
   // `time` absent: the bytes' arrival is not known.
   void feed(std::string_view bytes, std::optional<Nanoseconds> time);
   void finish(std::optional<Nanoseconds> time);

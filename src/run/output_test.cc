@@ -15,7 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-std::vector<std::string> lines_of(std::vector<std::string> pieces) {
+std::vector<std::string> lines_of(const std::vector<std::string>& pieces) {
   std::vector<std::string> lines;
   LineSplitter splitter;
   const auto take = [&](std::string_view line) { lines.emplace_back(line); };
@@ -54,27 +54,27 @@ OutputLine at(std::int64_t ms, int epoch, double value = 0.5) {
   return {seconds(100) + milliseconds(ms), value, epoch};
 }
 
-const energy::Window kRun{energy::WindowKind::run, "run", {}, seconds(100), seconds(200)};
+energy::Window whole_run() { return {energy::WindowKind::run, "run", {}, seconds(100), seconds(200)}; }
 
 TEST(OutputEpochs, the_last_line_of_an_epoch_is_its_end) {
-  const auto epochs = epochs_from({at(100, 0), at(1000, 0), at(1100, 1), at(2000, 1)}, kRun);
+  const auto epochs = epochs_from({at(100, 0), at(1000, 0), at(1100, 1), at(2000, 1)}, whole_run());
   ASSERT_EQ(epochs.size(), 2U);
   EXPECT_EQ(epochs[0].window.epoch, 1) << "counted from 1";
-  EXPECT_EQ(epochs[0].window.begin, kRun.begin);
+  EXPECT_EQ(epochs[0].window.begin, whole_run().begin);
   EXPECT_EQ(epochs[0].window.end, seconds(101));
   EXPECT_EQ(epochs[1].window.begin, seconds(101));
   EXPECT_EQ(epochs[1].void_reason, "");
 }
 
 TEST(OutputEpochs, one_bunch_among_honest_lines_voids_all) {
-  const auto epochs = epochs_from({at(1000, 1), at(2000, 2), at(2001, 3), at(4000, 4)}, kRun);
+  const auto epochs = epochs_from({at(1000, 1), at(2000, 2), at(2001, 3), at(4000, 4)}, whole_run());
   for (const Cut& epoch : epochs) EXPECT_THAT(epoch.void_reason, HasSubstr("epochs 2 and 3"));
 }
 
 TEST(OutputEpochs, epochs_that_are_really_short_are_no_bunch) {
   std::vector<OutputLine> lines;
   for (int i = 1; i <= 100; ++i) lines.push_back(at(i, i));
-  for (const Cut& epoch : epochs_from(lines, kRun)) EXPECT_EQ(epoch.void_reason, "");
+  for (const Cut& epoch : epochs_from(lines, whole_run())) EXPECT_EQ(epoch.void_reason, "");
 }
 
 TEST(OutputMetrics, lines_without_an_epoch_are_values_of_the_run) {

@@ -23,7 +23,7 @@ class RunTest : public testing::Test {
   static study::RunRequest python(const std::string& script) { return request_for({"/usr/bin/python3", "-c", script}); }
 
   // Runs it in a new attempt directory; a run that could not be attempted fails the test.
-  record::Attempt run(const study::RunRequest& request, std::stop_token stop = {});
+  record::Attempt run(const study::RunRequest& request, const std::stop_token& stop = {});
   [[nodiscard]] std::filesystem::path attempt_directory() const { return root_ / "attempt"; }
   [[nodiscard]] std::string text_of(const std::string& file) const;
 

@@ -33,9 +33,9 @@ study::RunRequest RunTest::request_for(std::vector<std::string> arguments) {
   return request;
 }
 
-record::Attempt RunTest::run(const study::RunRequest& request, std::stop_token stop) {
+record::Attempt RunTest::run(const study::RunRequest& request, const std::stop_token& stop) {
   std::filesystem::remove_all(attempt_directory());
-  auto attempt = run_once(request, 1, attempt_directory(), options_, clock_, std::move(stop));
+  auto attempt = run_once(request, 1, attempt_directory(), options_, clock_, stop);
   EXPECT_TRUE(attempt) << attempt.error().message;
   return attempt ? *std::move(attempt) : record::Attempt{};
 }

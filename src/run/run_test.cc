@@ -112,10 +112,12 @@ TEST_F(RunTest, a_program_that_cannot_be_started_says_exactly_why) {
 }
 
 TEST_F(RunTest, the_child_gets_its_arguments_environment_and_folder_untouched_by_any_shell) {
-  auto request = request_for({"/usr/bin/python3", "-c",
-                              "import os,sys\nprint(sys.argv[1:], os.getcwd(), os.environ['COLOUR'],"
-                              "os.environ['WATTLE_RUN_DIR'], os.environ['WATTLE_EVENTS'], os.getsid(0)==os.getpid())",
-                              "$(touch x); *", "{run_dir}/model.bin", ""});
+  const std::string script = R"(
+import os, sys
+print(sys.argv[1:], os.getcwd(), os.environ['COLOUR'], os.environ['WATTLE_RUN_DIR'], os.environ['WATTLE_EVENTS'],
+      os.getsid(0) == os.getpid())
+)";
+  auto request = request_for({"/usr/bin/python3", "-c", script, "$(touch x); *", "{run_dir}/model.bin", ""});
   request.working_directory = root_;
   request.variables = {{"COLOUR", "gr een"}};
   const auto attempt = run(request);

@@ -98,7 +98,7 @@ class Run {
   [[nodiscard]] Result<record::Attempt> conclude() {
     if (output_) {
       if (auto done = output_->finish(clock_); !done) return tl::unexpected(done.error());
-      evidence_.lines = output_->lines();
+      evidence_.lines.assign(output_->lines().begin(), output_->lines().end());
       if (output_->shortened()) evidence_.flags.emplace_back("output shortened");
       evidence_.last_error_line = last_line(shortened_text(files_.error(), StreamFile::kTail));
     }
@@ -135,8 +135,11 @@ class Run {
     const study::RunRequest& request = evidence_.preamble.request;
     if (!has_metric_file(request)) return;
     auto points = metric_file_.read(request.metric);
-    if (points) evidence_.file_metrics = *std::move(points);
-    if (!points) evidence_.file_error = points.error().message;
+    if (points) {
+      evidence_.file_metrics = *std::move(points);
+    } else {
+      evidence_.file_error = points.error().message;
+    }
   }
 
   // A flood may end before the watch has seen it.
@@ -159,7 +162,7 @@ class Run {
 }  // namespace
 
 Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, const fs::path& directory,
-                                 const RunnerOptions& options, Clock& clock, std::stop_token stop) {
+                                 const RunnerOptions& options, Clock& clock, const std::stop_token& stop) {
   // The guard reads the request back: one that JSON cannot carry is refused here, with the reason.
   if (auto carried = study::request_from_json(study::to_json(request)); !carried) {
     return tl::unexpected(carried.error());
