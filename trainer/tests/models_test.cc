@@ -194,8 +194,8 @@ TEST(Loop, stops_early_after_as_many_epochs_without_a_better_one_as_patience_say
 TEST(Loop, a_loss_that_is_not_finite_ends_it_as_diverged) {
   Hyperparameters values = default_hyperparameters();
   values.learning_rate = 1000;
+  values.weight_decay = 10;  // parameters grow ten thousandfold a step
   values.batch_size = 2;
-  values.epochs = 50;
   const Outcome outcome = Toy().run(values);
   EXPECT_EQ(outcome.status, "diverged");
   EXPECT_EQ(outcome.code, ExitCode::kDiverged);

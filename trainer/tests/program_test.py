@@ -190,7 +190,7 @@ class ExitCodes(unittest.TestCase):
         self.assertEqual(run.error.count("\n"), 1)
 
     def test_a_loss_that_is_no_number_is_divergence(self):
-        run = Run(*SHORT[:-1], "5", "--learning-rate", "1000", "--momentum", "0.9")
+        run = Run(*SHORT[:-1], "5", "--learning-rate", "1000", "--weight-decay", "10")
         self.assertEqual(run.code, 4)
         self.assertEqual(run.events[-1]["status"], "diverged")
         self.assertIn("nan", [value for name, _, _, value in metrics(run) if name == "loss"])
