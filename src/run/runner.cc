@@ -54,11 +54,12 @@ std::map<std::string, std::string> output_variables(const study::RunRequest& req
 
 class Run {
  public:
-  Run(Created created, Preamble preamble, const RunnerOptions& options, Clock& clock)
+  Run(Created created, Preamble preamble, const RunnerOptions& options, Clock& clock, std::stop_token stop)
       : created_(std::move(created)),
         files_(created_.files),
         options_(options),
         clock_(clock),
+        stop_(std::move(stop)),
         trace_(files_.trace()),
         events_(files_.events(), options.events_limit),
         metric_file_(metric_path(preamble.request)),
@@ -78,7 +79,7 @@ class Run {
   }
 
   // From the first sample to the last: everything between is the run.
-  [[nodiscard]] Result<void> measure(const std::stop_token& stop) {
+  [[nodiscard]] Result<void> measure() {
     const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     sampler_.start();
     auto guard = output_ ? GuardProcess::start(options_.program, files_, nothing.get(), output_->child_output(),
@@ -87,7 +88,7 @@ class Run {
     if (guard) {
       if (output_) output_->close_child_ends();
       watch({evidence_.preamble.request, *guard, output_ ? &*output_ : nullptr, events_, sampler_}, options_, clock_,
-            stop);
+            stop_);
       guard->wait();
     }
     evidence_.trace = sampler_.stop();
@@ -151,6 +152,7 @@ class Run {
   AttemptFiles files_;
   const RunnerOptions& options_;
   Clock& clock_;
+  std::stop_token stop_;
   TraceFile trace_;
   EventFile events_;
   MetricFile metric_file_;
@@ -162,7 +164,7 @@ class Run {
 }  // namespace
 
 Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, const fs::path& directory,
-                                 const RunnerOptions& options, Clock& clock, const std::stop_token& stop) {
+                                 const RunnerOptions& options, Clock& clock, std::stop_token stop) {
   // The guard reads the request back: one that JSON cannot carry is refused here, with the reason.
   if (auto carried = study::request_from_json(study::to_json(request)); !carried) {
     return tl::unexpected(carried.error());
@@ -178,9 +180,9 @@ Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, 
   auto created = create_attempt(directory, preamble);
   if (!created) return tl::unexpected(created.error());
   const AttemptFiles files = created->files;
-  Run run(*std::move(created), std::move(preamble), options, clock);
+  Run run(*std::move(created), std::move(preamble), options, clock, std::move(stop));
   Result<void> done = run.open_streams();
-  if (done) done = run.measure(stop);
+  if (done) done = run.measure();
   if (done) return run.conclude();
   // Where nothing has been started there was no attempt.
   std::error_code error;

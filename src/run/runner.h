@@ -51,7 +51,7 @@ struct RunnerOptions {
 // comes back as interrupted.
 [[nodiscard]] Result<record::Attempt> run_once(const study::RunRequest& request, int attempt,
                                                const std::filesystem::path& directory, const RunnerOptions& options,
-                                               Clock& clock, const std::stop_token& stop);
+                                               Clock& clock, std::stop_token stop);
 
 // The attempt that a directory holds. One without result.json (the parent was killed) is recovered: its guard's
 // processes that still live are ended first (known by pid, start time and boot id), its joules are read from the trace
