@@ -129,6 +129,17 @@ TEST(Batches, augmented_images_are_shifted_and_mirrored_copies) {
   EXPECT_EQ(places.size(), 81U);
 }
 
+TEST(Batches, a_light_in_the_middle_is_never_shifted_or_mirrored_out) {
+  const ImageShape shape{1, 9, 9};
+  ImageSet images{std::vector<std::uint8_t>(81, 0), {0}};
+  images.pixels[4 * 9 + 4] = 200;
+  const Batches batches(images, shape, {{0}, {1.0 / 255}}, torch::kCPU);
+  Random random(3);
+  for (int draw = 0; draw < 500; ++draw) {
+    ASSERT_EQ(batches.take(torch::tensor({0}, torch::kInt64), &random).images.nonzero().size(0), 1);
+  }
+}
+
 TEST(Classification, scores_are_means_over_images_however_they_are_batched) {
   class Fixed final : public Model {
    public:
