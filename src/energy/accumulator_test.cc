@@ -105,10 +105,10 @@ TEST(Accumulator, a_counter_that_stands_still_and_then_leaps_within_its_period_i
   Domain slow = domain(DomainKind::gpu);
   slow.update_period = milliseconds(100);
   Feed feed(slow);
-  // 700 W, refreshed every 100 ms, read every 20 ms: 70 J appear in one interval, 3.5 kW on the face of it.
-  for (std::uint64_t i = 0; i < 50; ++i) feed << counter(i / 5 * 70'000'000);
+  // 1 kW, refreshed every 100 ms, read every 20 ms: 100 J appear in one interval, 5 kW on the face of it.
+  for (std::uint64_t i = 0; i < 50; ++i) feed << counter(i / 5 * 100'000'000);
   EXPECT_EQ(feed.accumulator().failures(), 0);
-  EXPECT_EQ(feed.samples.back().cumulative.value, 9 * 70'000'000);
+  EXPECT_EQ(feed.samples.back().cumulative.value, 9 * 100'000'000);
 }
 
 TEST(Accumulator, an_absent_reading_makes_a_gap_and_never_a_zero) {
