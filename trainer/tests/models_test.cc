@@ -169,7 +169,8 @@ struct Toy {
     unseen = images;
   }
   Outcome run(
-      Hyperparameters values, const std::function<bool()>& stop_requested = [] { return false; }) {
+      Hyperparameters values, const std::function<bool()>& stop_requested = [] { return false; },
+      std::uint64_t seed = 1) {
     torch::manual_seed(1);
     const auto model = make_lenet5({shape, 2, 0});
     Classification task(model, values, torch::kCPU);
@@ -177,7 +178,7 @@ struct Toy {
     const Batches seen(images, shape, statistics, torch::kCPU), others(unseen, shape, statistics, torch::kCPU);
     EventLog events = *EventLog::open(nullptr);
     return train(task, {seen, others, others}, values,
-                 {events, 1, torch::kCPU, stop_requested, [](const EpochScores&) {}});
+                 {events, seed, torch::kCPU, stop_requested, [](const EpochScores&) {}});
   }
 };
 
@@ -188,6 +189,21 @@ TEST(Loop, learns_what_is_easy) {
   EXPECT_EQ(outcome.status, "completed");
   EXPECT_EQ(outcome.epochs.size(), 6U);
   EXPECT_EQ(outcome.test->accuracy, 1);
+}
+
+TEST(Loop, the_seed_decides_the_order_of_images) {
+  Hyperparameters values = default_hyperparameters();
+  values.batch_size = 8;
+  values.epochs = 1;
+  const auto loss = [&values](std::uint64_t seed) {
+    return Toy()
+        .run(
+            values, [] { return false; }, seed)
+        .epochs.front()
+        .validation.loss;
+  };
+  EXPECT_EQ(loss(1), loss(1));
+  EXPECT_NE(loss(1), loss(2));
 }
 
 TEST(Loop, stops_early_after_as_many_epochs_without_a_better_one_as_patience_says) {
