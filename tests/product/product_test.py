@@ -221,6 +221,14 @@ class CommandLine(Product):
 
 
 class BuiltInTrainer(Product):
+    def short_quickstart(self):
+        text = (ROOT / "studies/quickstart.toml").read_text()
+        for long, short in [("repetitions = 8", "repetitions = 1"), ("epochs = 6", "epochs = 2"),
+                            ("range = [0.75, 1.25]", "range = [0.5, 2.0]")]:
+            self.assertIn(long, text)
+            text = text.replace(long, short)
+        self.write("study.toml", text)
+
     def test_without_the_trainer_its_studies_are_refused_for_the_machines_sake(self):
         self.write("study.toml", (ROOT / "studies/quickstart.toml").read_text())
         environment = {**os.environ, "WATTLE_TRAINER": str(self.folder / "none")}
@@ -229,9 +237,7 @@ class BuiltInTrainer(Product):
 
     @unittest.skipUnless((BIN / "wattle-train").exists(), "wattle-train was not built (--no-trainer)")
     def test_a_study_of_the_built_in_trainer(self):
-        text = (ROOT / "studies/quickstart.toml").read_text()
-        text = text.replace("repetitions = 8", "repetitions = 1").replace("epochs = 6", "epochs = 2")
-        self.write("study.toml", text)
+        self.short_quickstart()
         self.wattle("run", "study.toml")
         runs = self.json("list")
         self.assertEqual({run["end"] for run in runs}, {"completed"})
@@ -243,9 +249,7 @@ class BuiltInTrainer(Product):
 
     @unittest.skipUnless((BIN / "wattle-train").exists(), "wattle-train was not built (--no-trainer)")
     def test_the_same_seed_gives_the_same_accuracy_in_two_stores(self):
-        text = (ROOT / "studies/quickstart.toml").read_text()
-        text = text.replace("repetitions = 8", "repetitions = 1").replace("epochs = 6", "epochs = 2")
-        self.write("study.toml", text)
+        self.short_quickstart()
         values = []
         for store in ("one.db", "two.db"):
             self.wattle("--store", store, "run", "study.toml")
