@@ -20,7 +20,7 @@ namespace wattle::energy {
 
 struct SamplerOptions {
   Nanoseconds interval = milliseconds(20);  // at least 100 µs
-  Nanoseconds flush_every = seconds(1);  // at most; earlier in the first second, at doubling distances
+  Nanoseconds flush_every = seconds(1);     // at most; earlier in the first second, at doubling distances
   // Receives each encoded chunk, on the sampling thread; must not throw. Empty: nothing is flushed.
   std::function<void(std::string_view)> on_chunk;
 };
