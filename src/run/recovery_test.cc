@@ -24,14 +24,14 @@ class RecoveryTest : public RunTest {
   [[nodiscard]] std::vector<ProcessId> processes() const {
     return with_environment("WATTLE_EVENTS=" + files().events().string());
   }
-  // A parent of its own, once the child has printed "ready".
+  // A parent of its own, once the child has printed the line "ready".
   [[nodiscard]] pid_t parent_of(const study::RunRequest& request) {
     const pid_t parent = ::fork();
     if (parent == 0) {
       [[maybe_unused]] const auto attempt = run_once(request, 2, attempt_directory(), options_, clock_, {});
       ::_exit(0);
     }
-    while (text_of("stdout").find("ready") == std::string::npos) std::this_thread::yield();
+    while (text_of("stdout").find("ready\n") == std::string::npos) std::this_thread::yield();
     return parent;
   }
   static void kill_and_reap(pid_t parent) {
