@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
+// Each test in a folder of its own, so that two runs of this program do not meet.
 class Recording : public testing::Test {
  protected:
   void SetUp() override {
@@ -167,16 +168,17 @@ TEST_F(Recording, what_cannot_be_replayed_is_absent_with_the_reason) {
   for (const Found& found : find(wanted("hello"))) EXPECT_EQ(found.status, Found::Status::absent);
 }
 
-TEST(Probes, unknown_names_are_answered_with_what_there_is) {
+using Probes = Recording;
+
+TEST_F(Probes, unknown_names_are_answered_with_what_there_is) {
   const auto found = find_probes({.sysroot = "/nowhere", .wanted = {"powrcap", "zzzzzzzzzz"}});
   ASSERT_EQ(found.size(), 2U);
   EXPECT_THAT(found[0].reason, HasSubstr("did you mean `powercap`?"));
   EXPECT_THAT(found[1].reason, HasSubstr("powercap, model, replay:FILE"));
 }
 
-TEST(Probes, the_model_is_used_only_where_nothing_measures) {
-  const fs::path root = fs::path(testing::TempDir()) / "wattle-probes";
-  fs::remove_all(root);
+TEST_F(Probes, the_model_is_used_only_where_nothing_measures) {
+  const fs::path root = folder_;
   fs::create_directories(root / "proc");
   std::ofstream(root / "proc/stat") << "cpu  1 2 3 4\ncpu0 1 2 3 4\n";
   std::ofstream(root / "proc/meminfo") << "MemTotal: 1024 kB\n";
@@ -191,7 +193,6 @@ TEST(Probes, the_model_is_used_only_where_nothing_measures) {
   ASSERT_EQ(with.size(), 1U);
   EXPECT_EQ(with[0].name, "powercap");
   EXPECT_EQ(find_probes({.sysroot = root, .wanted = {"model"}})[0].status, Found::Status::found) << "when asked for";
-  fs::remove_all(root);
 }
 
 }  // namespace

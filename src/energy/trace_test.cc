@@ -291,6 +291,13 @@ TEST(Cover, psys_is_not_added_to_packages) {
   EXPECT_THAT(cover(all).measured, ElementsAre(6));
 }
 
+TEST(Cover, psys_holds_the_processors_even_where_nobody_names_it_as_their_parent) {
+  auto all = server();
+  for (Series& series : all) series.domain.parent.clear();
+  all.push_back(series_of("psys", DomainKind::psys));
+  EXPECT_THAT(cover(all).measured, ElementsAre(5, 6));
+}
+
 TEST(Cover, a_wall_covers_everything) {
   auto all = server();
   all.push_back(series_of("wall", DomainKind::wall));
