@@ -16,6 +16,16 @@
 
 namespace wattle::cli {
 
+energy::ProbeOptions Context::probe_options() const {
+  energy::ProbeOptions options;
+  options.sysroot = sysroot;
+  options.wanted = probes;
+  if (const char* library = std::getenv("WATTLE_NVML")) options.nvml_library = library;
+  if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) options.visible_gpus = visible;
+  if (const char* order = std::getenv("CUDA_DEVICE_ORDER")) options.gpu_order = order;
+  return options;
+}
+
 run::RunnerOptions Context::runner_options() const {
   run::RunnerOptions options;
   options.program = program;

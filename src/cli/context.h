@@ -31,7 +31,7 @@ struct Context {
   std::filesystem::path program;      // this executable
   std::vector<std::string> command;   // everything after "--"
 
-  [[nodiscard]] energy::ProbeOptions probe_options() const { return {sysroot, probes}; }
+  [[nodiscard]] energy::ProbeOptions probe_options() const;
   [[nodiscard]] run::RunnerOptions runner_options() const;
   // Where attempts live until the store has them.
   [[nodiscard]] std::filesystem::path runs_folder() const { return store.string() + ".runs"; }

@@ -12,55 +12,10 @@
 #include <vector>
 
 #include "base/text.h"
+#include "energy/fields.h"
 
 namespace wattle::energy {
 namespace {
-
-struct FamilyRow {
-  std::string_view vendor;
-  int family;
-  int first_model;
-  int last_model;
-  int first_stepping;
-  int last_stepping;
-  CpuCoefficients coefficients;
-};
-
-constexpr int kAny = std::numeric_limits<int>::max();
-constexpr std::string_view kIntel = "GenuineIntel";
-constexpr std::string_view kAmd = "AuthenticAMD";
-
-// Watts: Cloud Carbon Footprint (see the header). Which family and model numbers carry the name: Linux,
-// arch/x86/include/asm/intel-family.h, and AMD's revision guides. Skylake-SP and Cascade Lake share model 85 and differ
-// by stepping.
-constexpr std::array<FamilyRow, 14> kFamilies{{
-    {kIntel, 6, 85, 85, 5, 7, {"Cascade Lake", {0.64}, {3.97}}},
-    {kIntel, 6, 85, 85, 0, 4, {"Skylake", {0.65}, {4.26}}},
-    {kIntel, 6, 78, 78, 0, kAny, {"Skylake", {0.65}, {4.26}}},
-    {kIntel, 6, 94, 94, 0, kAny, {"Skylake", {0.65}, {4.26}}},
-    {kIntel, 6, 79, 79, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
-    {kIntel, 6, 86, 86, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
-    {kIntel, 6, 61, 61, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
-    {kIntel, 6, 71, 71, 0, kAny, {"Broadwell", {0.71}, {3.69}}},
-    {kIntel, 6, 63, 63, 0, kAny, {"Haswell", {1.0}, {4.74}}},
-    {kIntel, 6, 60, 60, 0, kAny, {"Haswell", {1.0}, {4.74}}},
-    {kIntel, 6, 69, 70, 0, kAny, {"Haswell", {1.0}, {4.74}}},
-    {kAmd, 23, 1, 1, 0, kAny, {"EPYC 1st generation", {0.82}, {2.55}}},
-    {kAmd, 23, 49, 49, 0, kAny, {"EPYC 2nd generation", {0.47}, {1.69}}},
-    {kAmd, 25, 0, 1, 0, kAny, {"EPYC 3rd generation", {0.45}, {2.02}}},
-}};
-constexpr CpuCoefficients kAverage{"average", {0.74}, {3.5}};
-
-// The value of `key : value` in the first processor's block.
-std::string_view cpuinfo_field(std::string_view cpuinfo, std::string_view key) {
-  while (!cpuinfo.empty()) {
-    const std::string_view line = cpuinfo.substr(0, cpuinfo.find('\n'));
-    cpuinfo.remove_prefix(std::min(cpuinfo.size(), line.size() + 1));
-    const auto colon = line.find(':');
-    if (colon != std::string_view::npos && trim(line.substr(0, colon)) == key) return trim(line.substr(colon + 1));
-  }
-  return {};
-}
 
 // Blank-separated numbers of a line, after its first word.
 std::vector<std::int64_t> numbers_of(std::string_view line) {
@@ -193,21 +148,6 @@ class ModelProbe final : public Probe {
 
 }  // namespace
 
-CpuCoefficients cpu_coefficients(std::string_view cpuinfo) {
-  const std::string_view vendor = cpuinfo_field(cpuinfo, "vendor_id");
-  const auto family = parse_integer(cpuinfo_field(cpuinfo, "cpu family"));
-  const auto model = parse_integer(cpuinfo_field(cpuinfo, "model"));
-  const auto stepping = parse_integer(cpuinfo_field(cpuinfo, "stepping"));
-  for (const FamilyRow& row : kFamilies) {
-    if (row.vendor != vendor || family != row.family || !model || *model < row.first_model || *model > row.last_model) {
-      continue;
-    }
-    const std::int64_t step = stepping.value_or(row.first_stepping);
-    if (step >= row.first_stepping && step <= row.last_stepping) return row.coefficients;
-  }
-  return kAverage;
-}
-
 std::optional<CpuTime> parse_proc_stat(std::string_view text) {
   CpuTime time;
   bool total = false;
@@ -232,7 +172,7 @@ std::optional<CpuTime> parse_proc_stat(std::string_view text) {
 std::optional<std::int64_t> usable_memory_bytes(const std::filesystem::path& sysroot) {
   const auto meminfo = read_text(sysroot / "proc/meminfo", 1U << 20U);
   if (!meminfo) return std::nullopt;
-  std::string_view total = cpuinfo_field(*meminfo, "MemTotal");
+  std::string_view total = field_of(*meminfo, "MemTotal");
   if (!total.ends_with("kB")) return std::nullopt;
   const auto kib = parse_integer(total.substr(0, total.size() - 2));
   if (!kib || *kib <= 0 || *kib > (std::int64_t{1} << 50)) return std::nullopt;

@@ -14,21 +14,10 @@
 #include <string_view>
 
 #include "base/units.h"
+#include "energy/coefficients.h"
 #include "energy/probe.h"
 
 namespace wattle::energy {
-
-struct CpuCoefficients {
-  std::string_view family;
-  Watts idle;  // per logical CPU at 0 %
-  Watts busy;  // per logical CPU at 100 %
-};
-
-inline constexpr double kModelGain = 0.4;
-inline constexpr Watts kRamWattsPerGib{0.392};
-
-// By family and model of the first processor in the text of /proc/cpuinfo; the average where it is not in the table.
-[[nodiscard]] CpuCoefficients cpu_coefficients(std::string_view cpuinfo);
 
 // Busy time of the machine so far and how many CPUs are online, from the text of /proc/stat. Busy is user + nice +
 // system + irq

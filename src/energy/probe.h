@@ -2,7 +2,9 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,7 +18,7 @@ namespace wattle::energy {
 // What one domain said at one moment.
 struct Reading {
   enum class Kind {
-    counter,  // value: energy counter in µJ, modulo `modulus` (0: never wraps)
+    counter,  // value: energy counter in µJ, modulo `modulus` (0: its range is not known; 2^64 − 1: it never wraps)
     power,    // value: instantaneous power in µW
     absent,   // nothing this time; `reason` says why; the interval becomes a gap
   };
@@ -24,6 +26,9 @@ struct Reading {
   std::uint64_t value = 0;
   std::uint64_t modulus = 0;
   std::string reason;
+  // CLOCK_MONOTONIC at the moment that the value stands for, where the source tells it itself; 0: the middle of the
+  // read.
+  Nanoseconds time{};
 };
 
 class Probe {
@@ -35,8 +40,11 @@ class Probe {
 
   // Fixed for the probe's life.
   [[nodiscard]] virtual const std::vector<Domain>& domains() const = 0;
-  // Fills `out` (one per domain, same order). Called from one thread; must not block beyond one system call each.
+  // Fills `out` (one per domain, same order; all absent without a reason before). Called from one thread.
   virtual void read(Nanoseconds now, std::span<Reading> out) = 0;
+  // 0: a read takes microseconds and never blocks, so it is read with every round of the sampler. Otherwise a read may
+  // take long or hang (a driver, a bus, a network): it gets a thread of its own, which reads once in this time.
+  [[nodiscard]] virtual Nanoseconds own_period() const { return {}; }
 };
 
 // What became of looking for one probe.
@@ -55,8 +63,16 @@ struct Found {
 struct ProbeOptions {
   std::filesystem::path sysroot = "/";  // prefix of /sys and /proc
   // Empty: every measuring probe there is, and the model where none measures. Otherwise only these, by name;
-  // "replay:FILE" replays a recorded trace file.
-  std::vector<std::string> wanted;
+  // "replay:FILE" replays a recorded trace file, "constant:WATTS" is a fixed power.
+  std::vector<std::string> wanted{};
+  std::string nvml_library = "libnvidia-ml.so.1";  // as dlopen takes it
+  // The GPUs that the program will see, in the words of CUDA_VISIBLE_DEVICES; absent: all of them.
+  std::optional<std::string> visible_gpus{};
+  std::optional<std::string> gpu_order{};  // CUDA_DEVICE_ORDER, which says what an index in visible_gpus means
+  std::filesystem::path calibration{};     // of the model (calibration.h); empty, or no such file: its table
+  // GET http://HOST[:PORT]/PATH, answered within the time; empty: nothing on the network is asked. Given from outside,
+  // so that whoever measures without a network does not load one.
+  std::function<Result<std::string>(const std::string& url, Nanoseconds time)> http_get{};
 };
 
 // Looks for every probe (or those wanted), in order of trust. Never fails: absence is an answer. An unknown name or an

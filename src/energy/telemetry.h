@@ -1,0 +1,113 @@
+// What the machine and the run's processes were doing while energy was measured: gauges and counts beside the trace, at
+// a rate of their own. They explain joules and are no energy themselves.
+#pragma once
+
+#include <sys/types.h>
+
+#include <functional>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "energy/probe.h"
+#include "energy/trace.h"
+
+namespace wattle::energy {
+
+// One column. A gauge cannot exist without a unit and a meaning; docs/metrics.md is made from them.
+struct Gauge {
+  std::string name;     // "cpu_utilisation", "gpu-0_temperature": unique in a table
+  std::string unit;     // "1", "Hz", "B", "degC", "W", "B/s"
+  std::string meaning;  // one line
+};
+
+inline constexpr double kNotTold = std::numeric_limits<double>::quiet_NaN();
+
+// One place where gauges are read. Implementations stand one to a file and are listed in gauges.cc only.
+class GaugeSource {
+ public:
+  GaugeSource() = default;
+  GaugeSource(const GaugeSource&) = delete;
+  GaugeSource& operator=(const GaugeSource&) = delete;
+  virtual ~GaugeSource() = default;
+
+  [[nodiscard]] virtual const std::vector<Gauge>& gauges() const = 0;  // fixed for its life
+  // Fills `out`, one per gauge: kNotTold where it is not told now. `root`: the process whose tree is the run's, 0
+  // before it is known. Called from one thread; may take milliseconds.
+  virtual void read(Nanoseconds now, pid_t root, std::span<double> out) = 0;
+};
+
+struct TelemetryRow {
+  Nanoseconds time;  // CLOCK_MONOTONIC
+  std::vector<double> values;
+};
+struct TelemetryTable {
+  std::vector<Gauge> gauges;
+  std::vector<TelemetryRow> rows;  // in time order
+};
+
+// A gauge over a window: over the rows inside it, each weighted by the time it stands for. Absent where no row told it.
+struct Measure {
+  std::string name;
+  std::string unit;
+  double mean = 0.0;
+  double maximum = 0.0;
+  std::int64_t readings = 0;
+};
+[[nodiscard]] std::vector<Measure> measures_in(const TelemetryTable& table, const Window& window);
+
+// As JSON lines: the first names the gauges, each other one is a row; NaN is null. A torn or damaged line ends the
+// reading; hostile text is bad_input, never a crash.
+[[nodiscard]] std::string encode_gauges(const std::vector<Gauge>& gauges);
+[[nodiscard]] std::string encode_row(const TelemetryRow& row, Nanoseconds begin);
+[[nodiscard]] Result<TelemetryTable> decode_telemetry(std::string_view text);
+
+struct TelemetryOptions {
+  Nanoseconds interval = seconds(1);              // at least 10 ms
+  std::function<void(std::string_view)> on_line;  // each encoded line with its newline, on the reading thread
+};
+
+// Reads the sources on a thread of its own: at once when started, then once an interval, and once more at the end. Rows
+// are bounded: beyond `kMostRows` every second one is thinned out in memory (all of them go to on_line).
+class Telemetry {
+ public:
+  Telemetry(Clock& clock, std::vector<std::unique_ptr<GaugeSource>> sources, TelemetryOptions options);
+  Telemetry(const Telemetry&) = delete;
+  Telemetry& operator=(const Telemetry&) = delete;
+  ~Telemetry() = default;
+
+  void start(bool threaded = true);
+  void watch(pid_t root);  // from any thread
+  void sample();           // by hand, where not threaded
+  [[nodiscard]] TelemetryTable stop();
+  [[nodiscard]] std::optional<TelemetryRow> latest() const;  // from any thread
+  [[nodiscard]] const std::vector<Gauge>& gauges() const { return table_.gauges; }
+
+  static constexpr std::size_t kMostRows = 200'000;
+
+ private:
+  Clock& clock_;
+  std::vector<std::unique_ptr<GaugeSource>> sources_;
+  TelemetryOptions options_;
+  mutable std::mutex mutex_;
+  pid_t root_ = 0;
+  TelemetryTable table_;
+  std::jthread thread_;
+};
+
+// All sources of this machine, in the order of their columns: machine, process tree, GPUs.
+[[nodiscard]] std::vector<std::unique_ptr<GaugeSource>> gauge_sources(const ProbeOptions& options);
+// One file each:
+[[nodiscard]] std::unique_ptr<GaugeSource> machine_gauges(const ProbeOptions& options);  // machine_gauges.cc
+[[nodiscard]] std::unique_ptr<GaugeSource> process_gauges(const ProbeOptions& options);  // process_gauges.cc
+// Null where there is no GPU that NVML knows.
+[[nodiscard]] std::unique_ptr<GaugeSource> gpu_gauges(const ProbeOptions& options);  // nvml_gauges.cc
+
+}  // namespace wattle::energy
