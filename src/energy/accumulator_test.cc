@@ -111,15 +111,58 @@ TEST(Accumulator, a_counter_that_stands_still_and_then_leaps_within_its_period_i
   EXPECT_EQ(feed.samples.back().cumulative.value, 9 * 100'000'000);
 }
 
-TEST(Accumulator, an_absent_reading_makes_a_gap_and_never_a_zero) {
+TEST(Accumulator, a_counter_that_could_not_be_read_has_counted_on) {
   Feed feed;
   feed << counter(1000) << counter(2000) << nothing("gone") << nothing("gone") << counter(9000) << counter(9500);
   ASSERT_EQ(feed.samples.size(), 4U);
-  EXPECT_TRUE(feed.samples[2].gap_before);
-  EXPECT_EQ(feed.samples[2].cumulative.value, 1000);
-  EXPECT_EQ(feed.samples[3].cumulative.value, 1500);
+  EXPECT_FALSE(feed.samples[2].gap_before) << "nothing is lost but where in the 60 ms it was used";
+  EXPECT_EQ(feed.samples[2].cumulative.value, 8000);
+  EXPECT_EQ(feed.samples[3].cumulative.value, 8500);
   EXPECT_EQ(feed.accumulator().failures(), 2);
   EXPECT_EQ(feed.accumulator().last_failure(), "gone");
+}
+
+TEST(Accumulator, a_source_that_says_gap_is_not_bridged) {
+  Feed feed;
+  Reading gap = nothing("the recording stood still");
+  gap.kind = Reading::Kind::gap;
+  feed << counter(1000) << gap << counter(9000) << counter(9500);
+  ASSERT_EQ(feed.samples.size(), 3U);
+  EXPECT_TRUE(feed.samples[1].gap_before);
+  EXPECT_EQ(feed.samples[2].cumulative.value, 500);
+}
+
+TEST(Accumulator, power_that_nobody_read_is_a_gap_and_never_a_zero) {
+  Feed feed;
+  feed << power(100'000'000) << power(100'000'000) << nothing("gone") << power(100'000'000) << power(100'000'000);
+  ASSERT_EQ(feed.samples.size(), 4U);
+  EXPECT_TRUE(feed.samples[2].gap_before);
+  EXPECT_EQ(feed.samples[3].cumulative.value, 4'000'000);
+  EXPECT_EQ(feed.accumulator().failures(), 1);
+}
+
+TEST(Accumulator, power_after_a_long_silence_is_a_gap) {
+  Feed feed(domain(DomainKind::wall));
+  feed.at(milliseconds(0), power(100'000'000)).at(milliseconds(900), power(100'000'000));
+  feed.at(milliseconds(5900), power(300'000'000)).at(milliseconds(6900), power(300'000'000));
+  ASSERT_EQ(feed.samples.size(), 4U);
+  EXPECT_FALSE(feed.samples[1].gap_before);
+  EXPECT_TRUE(feed.samples[2].gap_before) << "a trapezoid over 5 s of silence is an invention";
+  EXPECT_EQ(feed.samples[3].cumulative.value, 90'000'000 + 300'000'000);
+  EXPECT_EQ(feed.accumulator().last_failure(), "not read for 5.0 s");
+}
+
+TEST(Accumulator, a_counter_unseen_for_so_long_that_it_may_have_wrapped_twice_is_a_gap) {
+  constexpr std::uint64_t kModulus = 65'532'610'987;  // 16.4 s at twice 2 kW
+  Feed feed;
+  feed.at(seconds(0), counter(0, kModulus)).at(seconds(16), counter(3'200'000'000, kModulus));
+  feed.at(seconds(33), counter(6'600'000'000, kModulus)).at(seconds(34), counter(6'800'000'000, kModulus));
+  EXPECT_FALSE(feed.samples[1].gap_before);
+  EXPECT_TRUE(feed.samples[2].gap_before);
+  EXPECT_EQ(feed.samples[3].cumulative.value, 3'400'000'000);
+  Feed endless;
+  endless.at(seconds(0), counter(0, kNeverWraps)).at(seconds(3600), counter(720'000'000'000, kNeverWraps));
+  EXPECT_FALSE(endless.samples[1].gap_before) << "64 bits of microjoules do not wrap";
 }
 
 TEST(Accumulator, the_series_begins_at_the_first_valid_reading) {
@@ -157,9 +200,9 @@ TEST(Accumulator, times_that_do_not_rise_are_ignored) {
 TEST(Accumulator, values_outside_the_sources_own_range_are_garbage) {
   Feed feed;
   feed << counter(10, 100) << counter(101, 100) << counter(20, 100) << counter(30, 100);
-  ASSERT_EQ(feed.samples.size(), 3U);
-  EXPECT_TRUE(feed.samples[1].gap_before);
-  EXPECT_EQ(feed.samples[2].cumulative.value, 10);
+  ASSERT_EQ(feed.samples.size(), 3U) << "101 gives no sample";
+  EXPECT_EQ(feed.samples[2].cumulative.value, 20);
+  EXPECT_EQ(feed.accumulator().failures(), 1);
 }
 
 TEST(Accumulator, power_is_integrated_by_trapezoid_without_drift) {
@@ -184,9 +227,11 @@ TEST(Accumulator, power_is_integrated_by_trapezoid_without_drift) {
 }
 
 TEST(Accumulator, hours_between_two_powers_do_not_overflow) {
-  Feed feed(domain(DomainKind::wall));
-  feed.at(Nanoseconds{0}, power(14'000'000'000)).at(seconds(86'400), power(14'000'000'000));
-  EXPECT_EQ(feed.samples.back().cumulative.value, 14'000'000'000LL * 86'400);
+  Accumulator log(domain(DomainKind::wall), seconds(86'400));  // rows of a log, a day apart
+  (void)log.add(Nanoseconds{0}, power(14'000'000'000), false);
+  const auto sample = log.add(seconds(86'400), power(14'000'000'000), false);
+  ASSERT_TRUE(sample);
+  EXPECT_EQ(sample->cumulative.value, 14'000'000'000LL * 86'400);
 }
 
 TEST(Accumulator, an_impossible_power_is_a_gap) {

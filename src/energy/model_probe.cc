@@ -98,7 +98,7 @@ class ModelProbe final : public Probe {
   void read(Nanoseconds now, std::span<Reading> out) override {
     if (!first_) first_ = now;
     const Joules ram = ram_ * to_seconds(now - *first_);
-    out[1] = {.kind = Reading::Kind::counter, .value = in_microjoules(ram), .modulus = 0, .reason = {}};
+    out[1] = {.kind = Reading::Kind::counter, .value = in_microjoules(ram), .modulus = kNeverWraps, .reason = {}};
     const auto time = read_cpu_time();
     if (!time) {
       out[0] = {.kind = Reading::Kind::absent, .value = 0, .modulus = 0, .reason = "/proc/stat cannot be read"};
@@ -108,7 +108,7 @@ class ModelProbe final : public Probe {
     const Seconds online = to_seconds(online_);
     const Seconds busy{static_cast<double>(busy_ticks_) / static_cast<double>(ticks_per_second_)};
     const Joules cpu = cpu_.idle * online + (cpu_.busy - cpu_.idle) * busy;
-    out[0] = {.kind = Reading::Kind::counter, .value = in_microjoules(cpu), .modulus = 0, .reason = {}};
+    out[0] = {.kind = Reading::Kind::counter, .value = in_microjoules(cpu), .modulus = kNeverWraps, .reason = {}};
   }
 
  private:

@@ -1,6 +1,7 @@
 // One source of energy readings. Implementations stand one to a file and are listed in probes.cc only.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -15,12 +16,15 @@
 
 namespace wattle::energy {
 
+inline constexpr std::uint64_t kNeverWraps = ~std::uint64_t{0};
+
 // What one domain said at one moment.
 struct Reading {
   enum class Kind {
-    counter,  // value: energy counter in µJ, modulo `modulus` (0: its range is not known; 2^64 − 1: it never wraps)
+    counter,  // value: energy counter in µJ, modulo `modulus` (0: its range is not known)
     power,    // value: instantaneous power in µW
-    absent,   // nothing this time; `reason` says why; the interval becomes a gap
+    absent,   // nothing this time, `reason` says why: power has a gap, a counter is asked again later
+    gap,      // nothing, and what the source will show next says nothing of the time before: a gap for counters too
   };
   Kind kind = Kind::absent;
   std::uint64_t value = 0;

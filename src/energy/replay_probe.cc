@@ -17,6 +17,8 @@ namespace wattle::energy {
 namespace {
 
 constexpr std::size_t kLargestFile = 256U << 20U;
+// Rows of a log may lie far apart; what it lacks it says by an empty cell.
+constexpr Nanoseconds kLongestRow = seconds(3600);
 constexpr std::string_view kZstdMagic = "\x28\xB5\x2F\xFD";
 
 bool by_time(const Sample& sample, Nanoseconds t) { return sample.time < t; }
@@ -42,8 +44,11 @@ class ReplayProbe final : public Probe {
       const Series& series = trace_.series[i];
       out[i] = {};
       out[i].reason = why_silent(series, instant);
+      // A recording stands still in its gaps, which a counter does not.
+      out[i].kind = Reading::Kind::gap;
       if (!out[i].reason.empty()) continue;
       out[i].kind = Reading::Kind::counter;
+      out[i].modulus = kNeverWraps;
       out[i].value = static_cast<std::uint64_t>(cumulative_at(series, instant).value);
     }
     last_ = instant;
@@ -110,12 +115,14 @@ class CsvReader {
  private:
   [[nodiscard]] std::optional<Reading> reading_of(std::string_view cell) const {
     Reading reading;
+    reading.kind = Reading::Kind::gap;
     reading.reason = "no value";
     if (trim(cell).empty()) return reading;
     const auto value = parse_real(cell);
     if (!value || *value < 0.0 || *value >= 1e12) return std::nullopt;
     if (std::isnan(*value)) return reading;
     reading.kind = power_ ? Reading::Kind::power : Reading::Kind::counter;
+    reading.modulus = power_ ? 0 : kNeverWraps;
     reading.value = static_cast<std::uint64_t>(std::llround(*value * 1e6));
     return reading;
   }
@@ -133,7 +140,7 @@ class CsvReader {
       domain.provenance = model ? Provenance::model : power_ ? Provenance::integrated_power : Provenance::counter;
       domain.source = "replay";
       domain.simulated = true;
-      found = columns_.emplace(name, Column{trace_.series.size(), Accumulator(domain), {}}).first;
+      found = columns_.emplace(name, Column{trace_.series.size(), Accumulator(domain, kLongestRow), {}}).first;
       trace_.series.push_back({.domain = std::move(domain), .samples = {}});
     } else if (instant <= found->second.last) {
       return bad_line(line, fmt::format("time does not rise in {}", printable(name)));

@@ -14,6 +14,12 @@ constexpr Nanoseconds kSuspendJump = milliseconds(10);
 // Reading three clocks takes well under a microsecond; longer means that the thread was interrupted between them.
 constexpr Nanoseconds kInterrupted = milliseconds(1);
 constexpr std::size_t kFirstReserve = 4096;
+// How long a measurement waits at its edges for a source that is slow to answer.
+constexpr Nanoseconds kPatience = milliseconds(500);
+// What is kept of a series whose samples are flushed: now() looks back a second, and the next chunk goes on from the
+// last two.
+constexpr Nanoseconds kLookBack = seconds(2);
+constexpr std::size_t kFewest = 16;
 
 Nanoseconds middle(Nanoseconds a, Nanoseconds b) { return a + (b - a) / 2; }
 
@@ -32,7 +38,9 @@ Sampler::Sampler(Clock& clock, std::vector<Found> probes, SamplerOptions options
 }
 
 void Sampler::add_source(std::unique_ptr<Probe> probe) {
-  Source source{.probe = std::move(probe), .first_series = trace_.series.size(), .readings = {}, .accumulators = {}};
+  Source source;
+  source.probe = std::move(probe);
+  source.first_series = trace_.series.size();
   for (Domain domain : source.probe->domains()) {
     const bool taken = std::any_of(trace_.series.begin(), trace_.series.end(),
                                    [&](const Series& series) { return series.domain.name == domain.name; });
@@ -41,15 +49,29 @@ void Sampler::add_source(std::unique_ptr<Probe> probe) {
       domain.parent = domain.name;
       domain.name = fmt::format("{} (again, {})", domain.name, domain.source);
     }
-    source.accumulators.emplace_back(domain);
+    source.accumulators.emplace_back(domain, std::max(options_.interval, source.probe->own_period()));
     trace_.series.push_back({.domain = std::move(domain), .samples = {}});
     trace_.series.back().samples.reserve(kFirstReserve);
   }
   source.readings.resize(source.accumulators.size());
+  source.seen.resize(source.accumulators.size());
   sources_.push_back(std::move(source));
 }
 
+void Sampler::read_slow_ones_aside() {
+  for (Source& source : sources_) {
+    if (source.probe->own_period().value <= 0) continue;
+    auto aside = std::make_unique<Background>(clock_, std::move(source.probe));
+    source.background = aside.get();
+    source.probe = std::move(aside);
+  }
+  for (const Source& source : sources_) {
+    if (source.background != nullptr) source.background->await_first(kPatience);
+  }
+}
+
 void Sampler::start(bool threaded) {
+  if (threaded) read_slow_ones_aside();
   const Nanoseconds now = clock_.monotonic();
   started_ = now;
   due_ = now + options_.interval;
@@ -90,6 +112,7 @@ void Sampler::read(Source& source, bool suspended) {
   for (Reading& reading : source.readings) {
     reading.kind = Reading::Kind::absent;
     reading.reason.clear();
+    reading.time = {};
   }
   const Nanoseconds before = clock_.monotonic();
   const auto give_up = [&](std::string_view why) {
@@ -108,7 +131,11 @@ void Sampler::read(Source& source, bool suspended) {
   const Nanoseconds time = middle(before, clock_.monotonic());
   const std::scoped_lock lock(mutex_);
   for (std::size_t i = 0; i < source.readings.size(); ++i) {
-    const auto sample = source.accumulators[i].add(time, source.readings[i], suspended);
+    const Reading& reading = source.readings[i];
+    const bool again = reading.time.value != 0 && reading.time == source.seen[i];
+    source.seen[i] = reading.time;
+    if (again) continue;
+    const auto sample = source.accumulators[i].add(reading.time.value != 0 ? reading.time : time, reading, suspended);
     if (sample) trace_.series[source.first_series + i].samples.push_back(*sample);
   }
 }
@@ -133,7 +160,26 @@ bool Sampler::suspended_since_last() {
 
 void Sampler::flush() {
   // Only the sampling thread changes the trace, so it may read it without the lock.
-  if (options_.on_chunk) options_.on_chunk(encode_chunk(trace_, flushed_));
+  if (!options_.on_chunk) return;
+  options_.on_chunk(encode_chunk(trace_, flushed_));
+  if (options_.forget_flushed) forget();
+}
+
+void Sampler::forget() {
+  const std::scoped_lock lock(mutex_);
+  for (std::size_t i = 0; i < trace_.series.size(); ++i) {
+    std::vector<Sample>& samples = trace_.series[i].samples;
+    std::size_t& flushed = flushed_.samples[i];
+    if (samples.size() < 2 * kFewest) continue;
+    const Nanoseconds horizon = samples.back().time - kLookBack;
+    const auto recent = std::partition_point(samples.begin(), samples.end() - kFewest,
+                                             [&](const Sample& sample) { return sample.time < horizon; });
+    const auto old = static_cast<std::size_t>(recent - samples.begin());
+    // Half of it at least, so that moving the rest is rare.
+    if (old < samples.size() / 2 || flushed < old + 2) continue;
+    samples.erase(samples.begin(), recent);
+    flushed -= old;
+  }
 }
 
 void Sampler::note_failures() {
@@ -152,6 +198,9 @@ Trace Sampler::stop() {
   if (thread_.joinable()) {
     thread_.request_stop();
     thread_.join();
+  }
+  for (const Source& source : sources_) {
+    if (source.background != nullptr) source.background->refresh(kPatience);
   }
   if (!sources_.empty()) {
     round();

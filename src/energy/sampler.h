@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "energy/accumulator.h"
+#include "energy/background.h"
 #include "energy/probe.h"
 #include "energy/trace.h"
 
@@ -23,13 +24,17 @@ struct SamplerOptions {
   Nanoseconds flush_every = seconds(1);     // at most; earlier in the first second, at doubling distances
   // Receives each encoded chunk, on the sampling thread; must not throw. Empty: nothing is flushed.
   std::function<void(std::string_view)> on_chunk;
+  // Memory stays as it is however long it takes: what has been flushed is forgotten, but for the last seconds, and the
+  // whole trace is what on_chunk was given. Otherwise stop() gives the whole trace.
+  bool forget_flushed = false;
 };
 
 // One sampler, one measurement. Reads once at start() and once more in stop(), so the run's own edges are sampled. A
 // sample is stamped with the middle of its read; the schedule is absolute, so a late round does not shift the next.
 // Owns its probes; `clock` must outlive it. start, sample and stop from one thread; now() from any. A probe that throws
-// has given an absent reading; stop() waits for a read in progress. A domain whose readings failed is named in
-// Trace::missing with how often and why.
+// has given an absent reading. Probes that may block (Probe::own_period) are read on threads of their own; a source
+// that hangs costs its own readings, and start() and stop() half a second each, no more. A domain whose readings failed
+// is named in Trace::missing with how often and why.
 class Sampler {
  public:
   Sampler(Clock& clock, std::vector<Found> probes, SamplerOptions options);
@@ -57,13 +62,17 @@ class Sampler {
     std::size_t first_series = 0;  // of this probe's domains in the trace; they stand side by side
     std::vector<Reading> readings;
     std::vector<Accumulator> accumulators;
+    std::vector<Nanoseconds> seen;     // stamps of the readings taken last, where the source stamps them itself
+    Background* background = nullptr;  // the probe, where it is read on a thread of its own
   };
   void add_source(std::unique_ptr<Probe> probe);
   void loop(const std::stop_token& stop);
   void round();
   void read(Source& source, bool suspended);
   [[nodiscard]] bool suspended_since_last();
+  void read_slow_ones_aside();
   void flush();
+  void forget();
   void note_failures();
 
   Clock& clock_;

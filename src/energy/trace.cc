@@ -6,6 +6,7 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/text.h"
 #include "energy/exact.h"
 
 namespace wattle::energy {
@@ -139,9 +140,15 @@ WindowEnergy energy_in(const Series& series, const Window& window) {
   if (window.end <= window.begin) return absent("the window is empty");
   const Samples& samples = series.samples;
   if (samples.empty()) return absent("never read");
+  const Nanoseconds shortest = series.domain.update_period * std::int64_t{kMinimumSamples};
+  if (window.end - window.begin < shortest) {
+    return absent(fmt::format("too short to measure: {}, less than {} updates of its source ({})",
+                              human(to_seconds(window.end - window.begin)), kMinimumSamples,
+                              human(to_seconds(shortest))));
+  }
   const std::int64_t needed = window.kind == WindowKind::run ? kRunSamples : kMinimumSamples;
   const std::int64_t had = supporting_samples(samples, window);
-  if (had < needed) return absent(fmt::format("too short: {} samples, {} needed", had, needed));
+  if (had < needed) return absent(fmt::format("too short to measure: {} samples of the {} needed", had, needed));
   const Nanoseconds covered = covered_time(samples, window.begin, window.end);
   if (covered.value <= 0) return absent("nothing in the window was sampled without a gap");
 

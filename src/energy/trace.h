@@ -53,12 +53,13 @@ struct WindowEnergy {
   double uncertainty = 0.0;  // relative half-width of ~95 %: edges ⊕ gain ⊕ gaps (docs/measurement.md)
 };
 
-// A window needs this many samples before its energy is told; fewer is "too short".
+// A window needs this many samples, and this many updates of its source, before its energy is told; fewer is "too short
+// to measure".
 inline constexpr int kMinimumSamples = 20;
 
 // E at an instant: linear between samples, held before the first and after the last. Empty series: 0.
 [[nodiscard]] Microjoules cumulative_at(const Series& series, Nanoseconds instant);
-// The run window needs two samples only: its own begin and end are sampled.
+// The run window needs two samples only, for its own begin and end are sampled, and the updates.
 [[nodiscard]] WindowEnergy energy_in(const Series& series, const Window& window);
 // Mean power over consecutive steps of the window (over the sampled part of each), for pictures; absent where nothing
 // is known.

@@ -100,7 +100,7 @@ TEST(EnergyIn, a_phase_needs_twenty_samples_and_a_run_two) {
   for (int i = 0; i <= 100; ++i) series.samples.push_back({milliseconds(20 * i), {i * 1000}});
   const WindowEnergy shorter = energy_in(series, window(milliseconds(1), milliseconds(150)));
   EXPECT_FALSE(shorter.energy);
-  EXPECT_EQ(shorter.why_absent, "too short: 7 samples, 20 needed");
+  EXPECT_EQ(shorter.why_absent, "too short to measure: 7 samples of the 20 needed");
   EXPECT_TRUE(energy_in(series, window(milliseconds(0), milliseconds(380))).energy) << "20 samples, edges included";
   EXPECT_FALSE(energy_in(series, window(milliseconds(1), milliseconds(380))).energy);
   const WindowEnergy run = energy_in(series, window(milliseconds(3), milliseconds(8), WindowKind::run));
@@ -149,6 +149,18 @@ TEST(EnergyIn, a_stale_source_costs_the_published_edge_error) {
   for (int i = 0; i <= 500; ++i) series.samples.push_back({milliseconds(20 * i), {i * 1'000'000}});
   // P·τ/√6 over P·T: 0.8 % for τ = 0.1 s and T = 5 s; 95 % is 1.96 of it.
   EXPECT_NEAR(energy_in(series, window(seconds(2), seconds(7))).uncertainty, 1.96 * 0.1 / std::sqrt(6.0) / 5.0, 1e-9);
+}
+
+TEST(EnergyIn, a_window_of_fewer_than_twenty_updates_is_too_short_to_measure) {
+  Series series;
+  series.domain.update_period = milliseconds(100);
+  for (int i = 0; i <= 500; ++i) series.samples.push_back({milliseconds(10 * i), {i * 1'000'000}});
+  for (const WindowKind kind : {WindowKind::run, WindowKind::phase, WindowKind::epoch}) {
+    const WindowEnergy shorter = energy_in(series, {kind, "w", {}, seconds(1), seconds(3) - milliseconds(100)});
+    EXPECT_FALSE(shorter.energy);
+    EXPECT_EQ(shorter.why_absent, "too short to measure: 1.9 s, less than 20 updates of its source (2.0 s)");
+    EXPECT_TRUE(energy_in(series, {kind, "w", {}, seconds(1), seconds(3)}).energy);
+  }
 }
 
 // Power steps up and down at random, so edges fall into intervals of any shape.

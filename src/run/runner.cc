@@ -65,7 +65,7 @@ class Run {
         metric_file_(metric_path(preamble.request)),
         sampler_(clock, energy::find_probes(options.probes),
                  {preamble.request.protocol.sample_interval, seconds(1),
-                  [this](std::string_view chunk) { trace_.append(chunk); }}) {
+                  [this](std::string_view chunk) { trace_.append(chunk); }, true}) {
     evidence_.preamble = std::move(preamble);
     evidence_.events_limit = options.events_limit;
   }
@@ -91,9 +91,10 @@ class Run {
             stop_);
       guard->wait();
     }
-    evidence_.trace = sampler_.stop();
+    (void)sampler_.stop();  // the file has it all
     if (!guard) return tl::unexpected(guard.error());
-    return trace_.check();
+    if (auto written = trace_.check(); !written) return written;
+    return read_trace();
   }
 
   [[nodiscard]] Result<record::Attempt> conclude() {
@@ -122,6 +123,15 @@ class Run {
   }
 
  private:
+  [[nodiscard]] Result<void> read_trace() {
+    const auto bytes = read_text(files_.trace());
+    if (!bytes) return tl::unexpected(bytes.error());
+    auto decoded = energy::decode_trace(*bytes);
+    if (!decoded) return tl::unexpected(decoded.error());
+    evidence_.trace = std::move(decoded->trace);
+    return {};
+  }
+
   static bool has_metric_file(const study::RunRequest& request) {
     return request.metric.source == study::MetricSource::csv_file ||
            request.metric.source == study::MetricSource::json_lines;
