@@ -22,8 +22,21 @@ energy::ProbeOptions Context::probe_options() const {
   options.wanted = probes;
   if (const char* library = std::getenv("WATTLE_NVML")) options.nvml_library = library;
   if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) options.visible_gpus = visible;
+  options.calibration = state_folder() / "calibration.json";
   if (const char* order = std::getenv("CUDA_DEVICE_ORDER")) options.gpu_order = order;
   return options;
+}
+
+std::filesystem::path Context::state_folder() const {
+  const auto folder = [](const char* variable) {
+    const char* value = std::getenv(variable);
+    return std::filesystem::path(value == nullptr ? "" : value);
+  };
+  // A fake machine below --sysroot has a state of its own.
+  if (sysroot != "/") return std::filesystem::path(sysroot) / "var/lib/wattle";
+  if (const auto state = folder("XDG_STATE_HOME"); state.is_absolute()) return state / "wattle";
+  if (const auto home = folder("HOME"); home.is_absolute()) return home / ".local/state/wattle";
+  return "/var/lib/wattle";
 }
 
 run::RunnerOptions Context::runner_options() const {

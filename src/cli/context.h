@@ -33,6 +33,10 @@ struct Context {
 
   [[nodiscard]] energy::ProbeOptions probe_options() const;
   [[nodiscard]] run::RunnerOptions runner_options() const;
+  // What this user's machine is known to draw when idle, and how its model was calibrated: below XDG_STATE_HOME, or
+  // ~/.local/state.
+  [[nodiscard]] std::filesystem::path state_folder() const;
+  [[nodiscard]] std::filesystem::path idle_file() const { return state_folder() / "idle.json"; }
   // Where attempts live until the store has them.
   [[nodiscard]] std::filesystem::path runs_folder() const { return store.string() + ".runs"; }
 };
@@ -42,6 +46,7 @@ struct Context {
 using Chosen = std::function<int()>;
 using AddCommand = void (*)(CLI::App& app, Context& context, Chosen& chosen);
 void add_check(CLI::App& app, Context& context, Chosen& chosen);
+void add_compare(CLI::App& app, Context& context, Chosen& chosen);
 void add_doctor(CLI::App& app, Context& context, Chosen& chosen);
 void add_export(CLI::App& app, Context& context, Chosen& chosen);
 void add_init(CLI::App& app, Context& context, Chosen& chosen);

@@ -1,13 +1,12 @@
 // wattle init -- COMMAND: runs somebody's script once, measured, and drafts a study of it.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "base/text.h"
 #include "cli/context.h"
-#include "run/runner.h"
+#include "meter/one_off.h"
 #include "study/draft.h"
 #include "study/plan.h"
 
@@ -21,34 +20,16 @@ struct InitOptions {
   int repetitions = 8;
 };
 
-study::RunRequest request_for(const std::vector<std::string>& command) {
-  study::RunRequest request;
-  request.study = "init";
-  request.key = std::string(64, '0');
-  request.configuration.label = "first run";
-  request.arguments = command;
-  std::error_code ignored;
-  request.working_directory = fs::current_path(ignored).string();
-  request.variables["PYTHONUNBUFFERED"] = "1";
-  request.use_terminal = true;  // as the study will run it
-  return request;
-}
-
 Result<record::Attempt> run_first(const Context& context) {
-  std::error_code code;
-  const fs::path base = fs::temp_directory_path(code);
-  std::string folder = ((code ? fs::path("/tmp") : base) / "wattle-init-XXXXXX").string();
-  if (::mkdtemp(folder.data()) == nullptr) {
-    return fail(ErrorKind::environment, "cannot make a folder for the first run", "set TMPDIR to a writable folder");
-  }
   Signals signals({});
   std::stop_source stop;
   const std::stop_callback first(signals.after_run.get_token(), [&] { stop.request_stop(); });
   SystemClock clock;
-  auto attempt = run::run_once(request_for(context.command), 1, fs::path(folder) / "attempt", context.runner_options(),
-                               clock, stop.get_token());
-  fs::remove_all(folder, code);
-  return attempt;
+  meter::OneOff what;
+  what.arguments = context.command;
+  what.variables["PYTHONUNBUFFERED"] = "1";
+  what.use_terminal = true;  // as the study will run it
+  return meter::run_one_off(what, context.runner_options(), clock, stop.get_token());
 }
 
 // A word that can name a study, a workload and a TOML table: the script's file name, else the program's.

@@ -85,6 +85,24 @@ struct Column {
   Nanoseconds last{};
 };
 
+constexpr std::string_view kModel = " (model)";
+
+bool is_model(std::string_view name) {
+  return name.ends_with(kModel) || name.substr(0, name.find('-')).ends_with("_model");
+}
+
+// "package-0", "gpu-1 (power)", "cpu (model)", "gpu-0 (model)".
+std::optional<DomainKind> kind_of(std::string_view name) {
+  const std::string_view word = name.substr(0, name.find_first_of("- "));
+  return domain_kind(name.ends_with(kModel) ? std::string(word) + "_model" : std::string(word));
+}
+
+// "gpu-1 (power)" is a second sight of gpu-1.
+std::string parent_of(std::string_view name) {
+  const auto aside = name.find(" (");
+  return aside == std::string_view::npos || name.ends_with(kModel) ? std::string() : std::string(name.substr(0, aside));
+}
+
 class CsvReader {
  public:
   [[nodiscard]] Result<void> header(std::size_t line, const std::vector<std::string>& cells) {
@@ -130,14 +148,15 @@ class CsvReader {
   [[nodiscard]] Result<Column*> column_of(std::size_t line, const std::string& name, Nanoseconds instant) {
     auto found = columns_.find(name);
     if (found == columns_.end()) {
-      const auto kind = domain_kind(std::string_view(name).substr(0, name.find('-')));
+      const auto kind = kind_of(name);
       if (!kind) return bad_line(line, fmt::format("`{}` does not begin with a kind of domain", printable(name)));
-      const bool model =
-          kind == DomainKind::cpu_model || kind == DomainKind::ram_model || kind == DomainKind::gpu_model;
       Domain domain;
       domain.name = name;
       domain.kind = *kind;
-      domain.provenance = model ? Provenance::model : power_ ? Provenance::integrated_power : Provenance::counter;
+      domain.parent = parent_of(name);
+      domain.provenance = is_model(name) ? Provenance::model
+                          : power_       ? Provenance::integrated_power
+                                         : Provenance::counter;
       domain.source = "replay";
       domain.simulated = true;
       found = columns_.emplace(name, Column{trace_.series.size(), Accumulator(domain, kLongestRow), {}}).first;

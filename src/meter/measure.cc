@@ -1,74 +1,160 @@
 #include "meter/measure.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <filesystem>
-#include <system_error>
+
+#include "base/text.h"
+#include "meter/one_off.h"
+#include "stats/descriptive.h"
 
 namespace wattle::meter {
 namespace {
 
-namespace fs = std::filesystem;
+constexpr double kNormal95 = 1.96;
 
-study::RunRequest request_for(const std::vector<std::string>& arguments, Nanoseconds interval) {
-  study::RunRequest request;
-  request.study = "measure";
-  request.key = std::string(64, '0');
-  request.configuration.label = "command";
-  request.arguments = arguments;
-  std::error_code ignored;
-  request.working_directory = fs::current_path(ignored).string();
-  request.protocol.sample_interval = interval;
-  // Somebody else's command: it may take as long as it likes and say nothing.
-  constexpr Nanoseconds kUnlimited = seconds(365L * 86400);  // the longest that a request may ask for
-  request.protocol.time_limit = kUnlimited;
-  request.protocol.silence_limit = kUnlimited;
-  return request;
+DomainEnergy domain_energy(const energy::Series& series, const energy::Window& window,
+                           const std::optional<Idle>& idle) {
+  DomainEnergy domain;
+  domain.domain = series.domain;
+  domain.gross = energy::energy_in(series, window);
+  if (!domain.gross.energy) return domain;
+  const Seconds duration = to_seconds(window.end - window.begin);
+  const Joules gross = to_joules(*domain.gross.energy);
+  domain.mean = gross / duration;
+  domain.peak = energy::peak_power(series, window);
+  const IdlePower* power = idle ? idle->of(series.domain.name) : nullptr;
+  if (power == nullptr) return domain;
+  domain.idle = power->mean * duration;
+  domain.net = gross - *domain.idle;
+  // The gain of a source is the same in both, so it scales the net; the rest of gross's uncertainty is its own.
+  const double gain = series.domain.gain_uncertainty;
+  const double own = std::sqrt(std::max(0.0, domain.gross.uncertainty * domain.gross.uncertainty - gain * gain));
+  const double idle_error = kNormal95 * power->sigma.value / std::sqrt(std::max(1, power->windows)) * duration.value;
+  domain.net_uncertainty = Joules{std::hypot(gain * domain.net->value, own * gross.value, idle_error)};
+  return domain;
 }
 
-Result<fs::path> private_folder() {
-  std::error_code code;
-  const fs::path base = fs::temp_directory_path(code);
-  if (code) return fail(ErrorKind::environment, fmt::format("no folder for temporary files: {}", code.message()));
-  std::string pattern = (base / "wattle-measure-XXXXXX").string();
-  if (::mkdtemp(pattern.data()) == nullptr) {
-    return fail(ErrorKind::environment, fmt::format("cannot make a folder in {}", base.string()),
-                "set TMPDIR to a writable folder");
+TotalEnergy total_energy(const record::Total& gross, const std::vector<std::size_t>& parts,
+                         const std::vector<DomainEnergy>& domains, Seconds duration) {
+  TotalEnergy total{.gross = gross, .idle = {}, .net = {}, .mean = {}};
+  if (!gross.energy) return total;
+  if (duration.value > 0.0) total.mean = to_joules(*gross.energy) / duration;
+  Joules idle{};
+  for (const std::size_t part : parts) {
+    if (!domains[part].idle) return total;
+    idle += *domains[part].idle;
   }
-  return fs::path(pattern);
-}
-
-std::vector<DomainEnergy> domains_of(const energy::Trace& trace, const energy::Window& window) {
-  std::vector<DomainEnergy> domains;
-  for (const energy::Series& series : trace.series) {
-    DomainEnergy domain{series.domain, energy::energy_in(series, window), {}, energy::peak_power(series, window)};
-    const Seconds duration = to_seconds(window.end - window.begin);
-    if (domain.energy.energy && duration.value > 0.0) domain.mean = to_joules(*domain.energy.energy) / duration;
-    domains.push_back(std::move(domain));
-  }
-  return domains;
+  total.idle = idle;
+  total.net = to_joules(*gross.energy) - idle;
+  return total;
 }
 
 }  // namespace
 
-Result<Measurement> measure(const std::vector<std::string>& arguments, const MeasureOptions& options, Clock& clock,
-                            const std::stop_token& stop) {
-  const auto folder = private_folder();
-  if (!folder) return tl::unexpected(folder.error());
+Result<Measurement> measurement_of(record::Attempt attempt, const std::optional<Idle>& idle) {
+  auto decoded = energy::decode_trace(attempt.trace);
+  if (!decoded) return tl::unexpected(decoded.error());
+  Measurement measurement;
+  measurement.trace = std::move(decoded->trace);
+  measurement.record = std::move(attempt.record);
+  const record::Record& record = measurement.record;
+  if (record.windows.empty()) return measurement;
+  const energy::Window& window = record.windows.front().window;
+  for (const energy::Series& series : measurement.trace.series) {
+    measurement.domains.push_back(domain_energy(series, window, idle));
+  }
+  const energy::Cover cover = energy::cover(measurement.trace.series);
+  const Seconds duration = to_seconds(window.end - window.begin);
+  measurement.measured = total_energy(record.measured, cover.measured, measurement.domains, duration);
+  measurement.estimated = total_energy(record.estimated, cover.estimated, measurement.domains, duration);
+  return measurement;
+}
+
+Result<std::vector<Measurement>> measure(const std::vector<std::string>& arguments, const MeasureOptions& options,
+                                         Clock& clock, const std::stop_token& stop, const OnRun& on_run) {
+  OneOff what;
+  what.arguments = arguments;
+  what.interval = options.interval;
   run::RunnerOptions runner = options.runner;
   runner.streams = run::Streams::inherited;
-  auto attempt = run::run_once(request_for(arguments, options.interval), 1, *folder / "attempt", runner, clock, stop);
-  std::error_code ignored;
-  fs::remove_all(*folder, ignored);
-  if (!attempt) return tl::unexpected(attempt.error());
-  const auto decoded = energy::decode_trace(attempt->trace);
-  if (!decoded) return tl::unexpected(decoded.error());
-  Measurement measurement{std::move(attempt->record), {}};
-  if (!measurement.record.windows.empty()) {
-    measurement.domains = domains_of(decoded->trace, measurement.record.windows.front().window);
+  std::vector<Measurement> measurements;
+  const std::string lost = daemon_client(arguments);
+  for (int number = 1 - options.warm_ups; number <= options.repetitions; ++number) {
+    auto attempt = run_one_off(what, runner, clock, stop);
+    if (!attempt) return tl::unexpected(attempt.error());
+    auto measurement = measurement_of(*std::move(attempt), options.idle);
+    if (!measurement) return tl::unexpected(measurement.error());
+    measurement->lost = lost;
+    const bool warm_up = number < 1;
+    const bool ended_well = record::successful(measurement->record.end);
+    if (on_run) on_run(*measurement, warm_up ? number + options.warm_ups : number, warm_up);
+    if (!warm_up || !ended_well) measurements.push_back(*std::move(measurement));
+    if (!ended_well || stop.stop_requested()) break;
   }
-  return measurement;
+  return measurements;
+}
+
+std::string daemon_client(const std::vector<std::string>& arguments) {
+  // What each of them hands the work to.
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kClients{
+      {{"docker", "the Docker daemon"},
+       {"nerdctl", "containerd"},
+       {"ctr", "containerd"},
+       {"kubectl", "a Kubernetes node"},
+       {"srun", "Slurm's daemon"},
+       {"sbatch", "Slurm's daemon"},
+       {"systemd-run", "systemd"},
+       {"machinectl", "systemd"},
+       {"ssh", "another machine"},
+       {"lxc", "the LXD daemon"},
+       {"at", "the at daemon"}}};
+  for (const std::string& argument : arguments) {
+    const std::string name = std::filesystem::path(argument).filename().string();
+    const auto* client =
+        std::find_if(kClients.begin(), kClients.end(), [&](const auto& known) { return known.first == name; });
+    if (client != kClients.end()) {
+      return fmt::format(
+          "`{}` hands its work to {}, so its processes are not the command's own: the machine's energy is "
+          "whole, but CPU time, memory, shares and ending the run on ^C are those of `{}` alone",
+          client->first, client->second, client->first);
+    }
+    // Behind these stands the command itself.
+    if (name != "sudo" && name != "env" && name != "nice" && name != "time" && name != "taskset") break;
+  }
+  return {};
+}
+
+Repeated repeated(const std::vector<double>& values) {
+  return {.n = static_cast<int>(values.size()),
+          .mean = stats::mean(values).value_or(0.0),
+          .standard_deviation = stats::standard_deviation(values),
+          .half_width = stats::mean_half_width(values)};
+}
+
+std::string trace_csv(const energy::Trace& trace) {
+  Nanoseconds begin{};
+  bool any = false;
+  for (const energy::Series& series : trace.series) {
+    if (series.samples.empty()) continue;
+    begin = any ? std::min(begin, series.samples.front().time) : series.samples.front().time;
+    any = true;
+  }
+  std::string csv = "time_s,domain,energy_j\n";
+  for (const energy::Series& series : trace.series) {
+    for (const energy::Sample& sample : series.samples) {
+      // An empty cell is a gap, as the replay reads it.
+      if (sample.gap_before) {
+        csv += fmt::format("{:.9f},{},\n", to_seconds(sample.time - begin).value - 1e-9, series.domain.name);
+      }
+      csv += fmt::format("{:.9f},{},{:.6f}\n", to_seconds(sample.time - begin).value, series.domain.name,
+                         to_joules(sample.cumulative).value);
+    }
+  }
+  return csv;
 }
 
 }  // namespace wattle::meter

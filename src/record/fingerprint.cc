@@ -130,4 +130,14 @@ std::map<std::string, std::string> machine_fingerprint(const fs::path& sysroot) 
   return values;
 }
 
+std::string machine_identity(const std::map<std::string, std::string>& fingerprint) {
+  std::string identity;
+  for (const char* key : {"hostname", "cpu", "cores", "memory_bytes"}) {
+    const auto value = fingerprint.find(key);
+    if (!identity.empty()) identity += " | ";
+    identity += value == fingerprint.end() ? "?" : value->second;
+  }
+  return identity;
+}
+
 }  // namespace wattle::record

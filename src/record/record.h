@@ -128,5 +128,7 @@ struct Attempt {
 
 // Name -> value of what this machine and build are: cpu, cores, memory, kernel, hostname, wattle version, compiler.
 [[nodiscard]] std::map<std::string, std::string> machine_fingerprint(const std::filesystem::path& sysroot);
+// What of it makes it the same machine: host, processor, cores and memory. A new kernel or a hot day is the same machine.
+[[nodiscard]] std::string machine_identity(const std::map<std::string, std::string>& fingerprint);
 
 }  // namespace wattle::record

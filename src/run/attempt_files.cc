@@ -71,7 +71,7 @@ json to_json(const Preamble& preamble) {
           {"request", study::to_json(preamble.request)}};
 }
 
-Result<void> fill(const AttemptFiles& files, const Preamble& preamble) {
+Result<void> fill(const AttemptFiles& files, const Preamble& preamble, bool durable) {
   std::error_code error;
   if (!fs::create_directory(files.run_dir(), error)) return cannot("create", files.run_dir(), error.value());
   for (const auto& [name, content] : preamble.request.rendered_files) {
@@ -83,7 +83,8 @@ Result<void> fill(const AttemptFiles& files, const Preamble& preamble) {
   }
   if (auto done = put(files.events(), {}, false); !done) return done;
   const std::string text = to_json(preamble).dump(2, ' ', false, json::error_handler_t::replace);
-  if (auto done = put(files.request(), text, true); !done) return done;
+  if (auto done = put(files.request(), text, durable); !done) return done;
+  if (!durable) return {};
   const Descriptor folder(::open(files.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || ::fsync(folder.get()) != 0) return cannot("write", files.root, errno);
   return {};
@@ -186,7 +187,7 @@ Result<GuardReport> read_report(const AttemptFiles& files) {
   }
 }
 
-Result<Created> create_attempt(const fs::path& directory, const Preamble& preamble) {
+Result<Created> create_attempt(const fs::path& directory, const Preamble& preamble, bool durable) {
   Created created;
   std::error_code error;
   created.files.root = fs::absolute(directory, error);
@@ -194,7 +195,7 @@ Result<Created> create_attempt(const fs::path& directory, const Preamble& preamb
   if (error) return cannot("create", directory, error.value());
   if (::mkdir(created.files.root.c_str(), 0755) != 0) return cannot("create", directory, errno);
   auto lock = lock_attempt(created.files);
-  Result<void> filled = lock ? fill(created.files, preamble) : tl::unexpected(lock.error());
+  Result<void> filled = lock ? fill(created.files, preamble, durable) : tl::unexpected(lock.error());
   if (!filled) {
     fs::remove_all(created.files.root, error);
     return tl::unexpected(filled.error());

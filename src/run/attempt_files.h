@@ -76,7 +76,9 @@ struct Created {
   AttemptFiles files;
   Descriptor lock;
 };
-[[nodiscard]] Result<Created> create_attempt(const std::filesystem::path& directory, const Preamble& preamble);
+// `durable`: on the disk, through a power cut.
+[[nodiscard]] Result<Created> create_attempt(const std::filesystem::path& directory, const Preamble& preamble,
+                                             bool durable = true);
 // The lock of an attempt that nobody runs; fails where somebody does.
 [[nodiscard]] Result<Descriptor> lock_attempt(const AttemptFiles& files);
 

@@ -117,7 +117,7 @@ class Run {
     record::Record record = assemble(evidence_);
     const std::string text = record::to_json(record).dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
     // A run that was quick is quickly repeated; waiting for the disk would take longer than it did.
-    const bool synced = record.duration.value_or(kWorthSyncing) >= kWorthSyncing;
+    const bool synced = options_.durable && record.duration.value_or(kWorthSyncing) >= kWorthSyncing;
     if (auto written = write_result(files_, text, synced); !written) return tl::unexpected(written.error());
     return with_raw_material(std::move(record), files_);
   }
@@ -187,7 +187,7 @@ Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, 
                     record::machine_fingerprint(options.probes.sysroot),
                     {}};
   if (options.streams == Streams::captured) preamble.variables = output_variables(request);
-  auto created = create_attempt(directory, preamble);
+  auto created = create_attempt(directory, preamble, options.durable);
   if (!created) return tl::unexpected(created.error());
   const AttemptFiles files = created->files;
   Run run(*std::move(created), std::move(preamble), options, clock, std::move(stop));

@@ -42,6 +42,9 @@ struct RunnerOptions {
   Streams streams = Streams::captured;
   std::size_t output_limit = 64U << 20U;  // bytes kept of each stream; the rest is counted and dropped
   std::size_t events_limit = 64U << 20U;  // a larger event file makes the run a failure
+  // The request is on the disk before the child starts, so that a power cut does not hide that it ran. Not for what
+  // nobody will ever continue.
+  bool durable = true;
   std::function<void(const Progress&)> on_progress;
 };
 

@@ -1,6 +1,7 @@
 #include "stats/descriptive.h"
 
 #include <algorithm>
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <vector>
 
@@ -56,6 +57,14 @@ std::optional<double> quantile(std::span<const double> sample, double probabilit
                                : (1.0 - weight) * sorted[below] + weight * sorted[below + 1];
   if (std::isnan(value)) return std::nullopt;
   return value;
+}
+
+std::optional<double> mean_half_width(std::span<const double> sample, double level) {
+  const std::optional<double> spread = standard_deviation(sample);
+  if (!spread || !(level > 0.0 && level < 1.0)) return std::nullopt;
+  const auto n = static_cast<double>(sample.size());
+  const boost::math::students_t distribution(n - 1.0);
+  return finite(boost::math::quantile(distribution, 0.5 + level / 2.0) * *spread / std::sqrt(n));
 }
 
 std::optional<double> median(std::span<const double> sample) { return quantile(sample, 0.5); }

@@ -22,4 +22,8 @@ namespace wattle::stats {
 [[nodiscard]] std::optional<double> quantile(std::span<const double> sample, double probability);
 [[nodiscard]] std::optional<double> median(std::span<const double> sample);
 
+// Half-width of the interval of the mean at the level, by Student's t: x̄ ± t · s / √n. Exact for normal samples. Absent
+// for n < 2.
+[[nodiscard]] std::optional<double> mean_half_width(std::span<const double> sample, double level = 0.95);
+
 }  // namespace wattle::stats
