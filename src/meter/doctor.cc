@@ -109,7 +109,15 @@ Diagnosis diagnose(const energy::ProbeOptions& options, Clock& clock, Nanosecond
   energy::ProbeOptions all = options;
   if (all.wanted.empty()) all.wanted = energy::probe_names();
   for (energy::Found& found : energy::find_probes(all)) {
-    ProbeReport report{found.name, found.status, found.reason, found.fix, found.proven, {}, found.missing};
+    ProbeReport report{.name = found.name,
+                       .status = found.status,
+                       .reason = found.reason,
+                       .fix = found.fix,
+                       .fix_lasting = found.fix_lasting,
+                       .proven = found.proven,
+                       .domains = {},
+                       .missing = found.missing,
+                       .timings = {}};
     if (found.probe) report.domains = found.probe->domains();
     for (const energy::Domain& domain : report.domains) {
       diagnosis.measures = diagnosis.measures || (energy::measured(domain.provenance) && !domain.simulated);
@@ -124,6 +132,70 @@ Diagnosis diagnose(const energy::ProbeOptions& options, Clock& clock, Nanosecond
           ? "this machine measures energy; findings about energy can be made here"
           : "this machine only estimates energy, from time and CPU use: compare times here, and confirm energy on a "
             "machine with a counter";
+  return diagnosis;
+}
+
+namespace {
+
+std::string pairs_text(const std::vector<Resolution>& resolutions) {
+  std::vector<std::string> parts;
+  for (const Resolution& one : resolutions) {
+    const std::string percent = significant(100.0 * one.difference, 2);
+    parts.push_back(one.pairs ? fmt::format("{} % with {} pairs", percent, *one.pairs)
+                              : fmt::format("{} % never", percent));
+  }
+  return join(parts, ", ");
+}
+
+std::string verdict_of(const Diagnosis& diagnosis) {
+  const Repeatability& control = *diagnosis.control;
+  if (control.estimated) {
+    return fmt::format(
+        "cannot tell: energy is estimated here, from time and CPU use. Times of the same work spread by {} %; confirm "
+        "energy on a machine with a counter",
+        significant(100.0 * control.time_sd, 2));
+  }
+  if (!control.energy_sd) return "cannot tell: the control workload could not be measured: " + control.why_absent;
+  return fmt::format("the same work repeats within {} % (energy, sd): differences of {} can be told here, at best",
+                     significant(100.0 * *control.energy_sd, 2), pairs_text(diagnosis.resolutions));
+}
+
+void time_sources(Diagnosis& diagnosis, const energy::ProbeOptions& options, Nanoseconds listening, Clock& clock,
+                  const std::stop_token& stop) {
+  for (ProbeReport& report : diagnosis.probes) {
+    if (report.status != energy::Found::Status::found) continue;
+    energy::ProbeOptions one = options;
+    one.wanted = {report.name};
+    for (const energy::Found& found : energy::find_probes(one)) {
+      if (found.probe) report.timings = time_source(*found.probe, clock, listening, stop);
+    }
+  }
+}
+
+}  // namespace
+
+Result<Diagnosis> examine(const energy::ProbeOptions& options, const ExaminationOptions& how, Clock& clock,
+                          const std::stop_token& stop, const std::function<void(const std::string&)>& tell) {
+  const auto say = [&](const std::string& line) {
+    if (tell) tell(line);
+  };
+  say("looking");
+  Diagnosis diagnosis = diagnose(options, clock, milliseconds(500));
+  say("timing the sources");
+  time_sources(diagnosis, options, how.timing, clock, stop);
+  say(fmt::format("listening to the idle machine for {}", human(to_seconds(how.idle))));
+  auto idle = measure_idle(options, clock, how.idle, stop);
+  if (!idle) return tl::unexpected(idle.error());
+  diagnosis.idle = *std::move(idle);
+  say(fmt::format("repeating a control workload, {} runs of about {}", how.control.runs,
+                  human(to_seconds(how.control.length))));
+  auto control = control_workload(options, how.control, clock, stop);
+  if (!control) return tl::unexpected(control.error());
+  diagnosis.control = *std::move(control);
+  if (!diagnosis.control->estimated && diagnosis.control->energy_sd) {
+    diagnosis.resolutions = resolutions(*diagnosis.control->energy_sd);
+  }
+  diagnosis.verdict = verdict_of(diagnosis);
   return diagnosis;
 }
 
