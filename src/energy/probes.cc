@@ -1,11 +1,13 @@
 // The one list of probes, in order of trust.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
 #include "base/text.h"
 #include "energy/model_probe.h"
+#include "energy/nvml_probe.h"
 #include "energy/powercap_probe.h"
 #include "energy/probe.h"
 #include "energy/replay_probe.h"
@@ -19,7 +21,8 @@ struct Known {
   bool measures;  // false: a last resort, used by itself only where nothing measures
 };
 
-constexpr std::array<Known, 2> kProbes{{{"powercap", find_powercap, true}, {"model", find_model, false}}};
+constexpr std::array<Known, 3> kProbes{
+    {{"powercap", find_powercap, true}, {"nvml", find_nvml, true}, {"model", find_model, false}}};
 constexpr std::string_view kReplay = "replay:";
 
 Found unknown(const std::string& name) {
@@ -30,6 +33,13 @@ Found unknown(const std::string& name) {
   found.reason = meant ? fmt::format("there is no probe of this name; did you mean `{}`?", *meant)
                        : fmt::format("there is no probe of this name; there are {}, replay:FILE", join(names, ", "));
   return found;
+}
+
+// A GPU's use alone is an estimate, beside which the processors' is wanted too.
+bool measures(const Found& found) {
+  if (found.status != Found::Status::found || !found.probe) return false;
+  const std::vector<Domain>& domains = found.probe->domains();
+  return std::any_of(domains.begin(), domains.end(), [](const Domain& domain) { return measured(domain.provenance); });
 }
 
 Found find_named(const std::string& name, const ProbeOptions& options) {
@@ -57,7 +67,7 @@ std::vector<Found> find_probes(const ProbeOptions& options) {
   for (const Known& probe : kProbes) {
     if (!probe.measures && measured_by_one) continue;
     all.push_back(probe.find(options));
-    measured_by_one |= probe.measures && all.back().status == Found::Status::found;
+    measured_by_one |= probe.measures && measures(all.back());
   }
   return all;
 }
