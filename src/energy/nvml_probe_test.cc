@@ -44,10 +44,13 @@ class Nvidia : public testing::Test {
     for (const Domain& domain : found.probe->domains()) all.push_back(domain.name);
     return all;
   }
-  static const Domain& domain(const Found& found, std::size_t i) { return found.probe->domains().at(i); }
+  static Domain domain(const Found& found, std::size_t i) {
+    return found.probe ? found.probe->domains().at(i) : Domain();
+  }
 
   std::vector<Reading> read(const Found& found, std::int64_t at_ms) {
     script_.at(at_ms);
+    if (!found.probe) return std::vector<Reading>(4);
     std::vector<Reading> readings(found.probe->domains().size());
     found.probe->read(milliseconds(at_ms), readings);
     return readings;
@@ -258,7 +261,9 @@ TEST_F(Nvidia, a_field_is_read_by_the_type_that_it_says) {
   }
   for (const char* wrong : {"instant_is -5\n field_type 4", "instant_is -5\n field_type 5",
                             "instant_is -5\n field_type 0", "instant_is 5\n field_type 9"}) {
-    EXPECT_EQ(find(std::string("gpu\n uuid GPU-1\n name V\n ") + wrong + "\n").status, Found::Status::absent) << wrong;
+    EXPECT_THAT(find(std::string("gpu\n uuid GPU-1\n name V\n ") + wrong + "\n").reason,
+                HasSubstr("power: no usable data"))
+        << wrong;
   }
 }
 
@@ -321,6 +326,12 @@ TEST_F(Nvidia, a_gpu_with_mig_is_one_board_and_says_so) {
   EXPECT_THAT(names(found), ElementsAre("gpu-0", "gpu-0 (power)"));
   EXPECT_THAT(domain(found, 0).source, HasSubstr("the whole board with all its MIG instances"));
   EXPECT_THAT(found.reason, HasSubstr("MIG: the whole board"));
+  ProbeOptions options;
+  options.nvml_library = FAKE_NVML;
+  options.visible_gpus = "MIG-2";
+  EXPECT_THAT(names(find_nvml(options)), ElementsAre("gpu-0", "gpu-0 (power)")) << "an instance is looked up by UUID";
+  options.visible_gpus = "MIG-3";
+  EXPECT_EQ(find_nvml(options).status, Found::Status::absent);
 }
 
 TEST_F(Nvidia, one_gpu_listed_twice_is_counted_once) {
