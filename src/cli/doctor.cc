@@ -69,8 +69,11 @@ json idle_json(const meter::Idle& idle) {
 
 json control_json(const meter::Repeatability& control) {
   json counters = json::array();
-  for (const meter::CounterAgainstPower& one : control.counters) {
-    counters.push_back({{"domain", one.domain}, {"integral_over_counter", one.ratio}, {"suspicious", one.suspicious}});
+  for (const energy::CounterCheck& one : control.counters) {
+    counters.push_back({{"domain", one.domain},
+                        {"integral_over_counter", one.ratio ? json(*one.ratio) : json()},
+                        {"suspicious", one.suspicious},
+                        {"why_absent", one.why_absent}});
   }
   json item{{"runs", control.runs},
             {"estimated", control.estimated},
@@ -144,11 +147,12 @@ void add_examined(report::Table& table, const meter::Diagnosis& diagnosis) {
        {control.energy_sd ? fmt::format("sd {} %", significant(100.0 * *control.energy_sd, 2)) : "–"},
        {control.energy_sd ? fmt::format("{} runs of {}", control.runs, human(control.length)) : control.why_absent}});
   table.add_row({{""}, {"time"}, {fmt::format("sd {} %", significant(100.0 * control.time_sd, 2))}});
-  for (const meter::CounterAgainstPower& one : control.counters) {
-    table.add_row({{""},
-                   {one.domain},
-                   report::Cell{one.suspicious ? "!" : "✓", one.suspicious ? report::Tone::bad : report::Tone::plain},
-                   {fmt::format("integral of power / counter = {}", significant(one.ratio, 3))}});
+  for (const energy::CounterCheck& one : control.counters) {
+    table.add_row(
+        {{""},
+         {one.domain},
+         report::Cell{one.suspicious ? "!" : "✓", one.suspicious ? report::Tone::bad : report::Tone::plain},
+         {one.ratio ? fmt::format("integral of power / counter = {}", significant(*one.ratio, 3)) : one.why_absent}});
   }
 }
 

@@ -54,6 +54,10 @@ json domain_json(const DomainEnergy& d) {
             {"net_uncertainty_j", d.net ? json(d.net_uncertainty.value) : json()},
             {"mean_power_w", number(d.mean)},
             {"peak_power_w", number(d.peak)}};
+  if (d.check) {
+    item["integral_over_counter"] = d.check->ratio ? json(*d.check->ratio) : json();
+    item["integral_suspicious"] = d.check->suspicious;
+  }
   item["energy_j"] = d.gross.energy ? json(to_joules(*d.gross.energy).value) : json();
   return item;
 }
@@ -154,6 +158,10 @@ std::string human_mass(double grams) {
 std::string source_text(const DomainEnergy& d) {
   std::string text = fmt::format("{}, {}", d.domain.source, energy::to_string(d.domain.provenance));
   if (d.gross.energy) text += fmt::format("  ±{} %", significant(100.0 * d.gross.uncertainty, 2));
+  if (d.check && d.check->ratio) {
+    text += fmt::format("; integral of power {:+.1f} %{}", 100.0 * (*d.check->ratio - 1.0),
+                        d.check->suspicious ? " (!)" : "");
+  }
   if (d.domain.simulated) text += "  simulated";
   return text;
 }

@@ -66,7 +66,7 @@ struct Found {
 
 struct ProbeOptions {
   std::filesystem::path sysroot = "/";  // prefix of /sys and /proc
-  // Empty: every measuring probe there is, and the model where none measures. Otherwise only these, by name;
+  // Empty: every measuring probe there is, and the model where none measures the processors. Otherwise only these, by name;
   // "replay:FILE" replays a recorded trace file, "constant:WATTS" is a fixed power.
   std::vector<std::string> wanted{};
   std::string nvml_library = "libnvidia-ml.so.1";  // as dlopen takes it

@@ -18,7 +18,7 @@ namespace {
 struct Known {
   std::string_view name;
   Found (*find)(const ProbeOptions& options);
-  bool measures;  // false: a last resort, used by itself only where nothing measures
+  bool measures;  // false: a last resort, used by itself only where nothing measures the processors
 };
 
 constexpr std::array<Known, 3> kProbes{
@@ -35,11 +35,15 @@ Found unknown(const std::string& name) {
   return found;
 }
 
-// A GPU's use alone is an estimate, beside which the processors' is wanted too.
-bool measures(const Found& found) {
+// Whether the processors are measured: beside a measured GPU alone their model is still wanted. The two stay apart.
+bool measures_processors(const Found& found) {
   if (found.status != Found::Status::found || !found.probe) return false;
   const std::vector<Domain>& domains = found.probe->domains();
-  return std::any_of(domains.begin(), domains.end(), [](const Domain& domain) { return measured(domain.provenance); });
+  return std::any_of(domains.begin(), domains.end(), [](const Domain& domain) {
+    const bool holds_them =
+        domain.kind == DomainKind::wall || domain.kind == DomainKind::psys || domain.kind == DomainKind::package;
+    return holds_them && measured(domain.provenance);
+  });
 }
 
 Found find_named(const std::string& name, const ProbeOptions& options) {
@@ -63,11 +67,11 @@ std::vector<Found> find_probes(const ProbeOptions& options) {
   for (const std::string& name : options.wanted) all.push_back(find_named(name, options));
   if (!options.wanted.empty()) return all;
 
-  bool measured_by_one = false;
+  bool processors_measured = false;
   for (const Known& probe : kProbes) {
-    if (!probe.measures && measured_by_one) continue;
+    if (!probe.measures && processors_measured) continue;
     all.push_back(probe.find(options));
-    measured_by_one |= probe.measures && measures(all.back());
+    processors_measured |= probe.measures && measures_processors(all.back());
   }
   return all;
 }

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <map>
 #include <thread>
 
 #include "energy/sampler.h"
@@ -18,7 +17,6 @@ namespace {
 
 constexpr Nanoseconds kBetweenReads{100'000};
 constexpr int kFewestChanges = 3;
-constexpr double kSuspicious = 0.10;
 constexpr double kTwoSided = 0.025;  // pairs_needed is one-sided
 
 struct Changes {
@@ -118,21 +116,6 @@ std::optional<double> relative_sd(const std::vector<double>& values) {
   return *spread / *mean;
 }
 
-// A domain and the one inside it that is the integral of the same source's power.
-void compare_counters(const ControlRun& run, std::map<std::string, std::vector<double>>& ratios) {
-  const auto& energies = run.metered.windows.front().energies;
-  const auto& domains = run.metered.domains;
-  for (std::size_t i = 0; i < domains.size(); ++i) {
-    for (std::size_t j = 0; j < domains.size(); ++j) {
-      const bool pair = domains[i].provenance == energy::Provenance::counter && domains[j].parent == domains[i].name &&
-                        domains[j].kind == domains[i].kind &&
-                        domains[j].provenance == energy::Provenance::integrated_power;
-      if (!pair || !energies[i].energy || !energies[j].energy || energies[i].energy->value <= 0) continue;
-      ratios[domains[i].name].push_back(*energies[j].energy / *energies[i].energy);
-    }
-  }
-}
-
 }  // namespace
 
 std::vector<SourceTiming> time_source(energy::Probe& probe, Clock& clock, Nanoseconds listening,
@@ -175,7 +158,6 @@ Result<Repeatability> control_workload(const energy::ProbeOptions& probes, const
   control.size_up();
   std::vector<double> joules;
   std::vector<double> times;
-  std::map<std::string, std::vector<double>> ratios;
   Repeatability result;
   for (int i = 0; i < options.runs; ++i) {
     const ControlRun run = control.run();
@@ -189,16 +171,14 @@ Result<Repeatability> control_workload(const energy::ProbeOptions& probes, const
     if (total.energy) joules.push_back(to_joules(*total.energy).value);
     if (!total.energy) result.why_absent = total.why_absent;
     times.push_back(run.duration.value);
-    compare_counters(run, ratios);
+    result.counters = run.metered.windows.empty()
+                          ? std::vector<energy::CounterCheck>{}
+                          : energy::check_counters(run.trace.series, run.metered.windows.front().window);
   }
   result.runs = options.runs;
   if (static_cast<int>(joules.size()) == options.runs) result.energy_sd = relative_sd(joules);
   result.time_sd = relative_sd(times).value_or(0.0);
   result.length = Seconds{stats::median(times).value_or(0.0)};
-  for (const auto& [domain, values] : ratios) {
-    const double ratio = stats::median(values).value_or(1.0);
-    result.counters.push_back({domain, ratio, std::abs(ratio - 1.0) > kSuspicious});
-  }
   return result;
 }
 

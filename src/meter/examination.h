@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "energy/counter_check.h"
 #include "energy/probe.h"
 #include "meter/idle.h"
 
@@ -26,13 +27,6 @@ struct SourceTiming {
 [[nodiscard]] std::vector<SourceTiming> time_source(energy::Probe& probe, Clock& clock, Nanoseconds listening,
                                                     const std::stop_token& stop);
 
-// A counter beside the integral of the power that the same source tells.
-struct CounterAgainstPower {
-  std::string domain;
-  double ratio = 1.0;       // integral / counter
-  bool suspicious = false;  // more than 10 % apart
-};
-
 // The same work, done again and again, which a perfect machine would do for the same energy.
 struct Repeatability {
   int runs = 0;
@@ -40,13 +34,14 @@ struct Repeatability {
   std::string why_absent;
   bool estimated = false;
   double time_sd = 0.0;
-  Seconds length;  // median of a run
-  std::vector<CounterAgainstPower> counters;
+  Seconds length;                              // median of a run
+  std::vector<energy::CounterCheck> counters;  // of the last run
 };
 
 struct ControlOptions {
   int runs = 10;
-  Nanoseconds length = seconds(2);  // of a run, about; the work is sized by a first, untold one
+  Nanoseconds length = seconds(6);  // of a run, about: what a counter and its power need to be compared; the work is
+                                    // sized by a first, untold one
   int threads = 1;
 };
 // Arithmetic on every thread, the same amount in every run. Fails (environment) where nothing can be read,

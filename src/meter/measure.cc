@@ -67,6 +67,11 @@ Result<Measurement> measurement_of(record::Attempt attempt, const std::optional<
   for (const energy::Series& series : measurement.trace.series) {
     measurement.domains.push_back(domain_energy(series, window, idle));
   }
+  for (energy::CounterCheck& check : energy::check_counters(measurement.trace.series, window)) {
+    const auto domain = std::find_if(measurement.domains.begin(), measurement.domains.end(),
+                                     [&](const DomainEnergy& one) { return one.domain.name == check.domain; });
+    if (domain != measurement.domains.end()) domain->check = std::move(check);
+  }
   const energy::Cover cover = energy::cover(measurement.trace.series);
   const Seconds duration = to_seconds(window.end - window.begin);
   measurement.measured = total_energy(record.measured, cover.measured, measurement.domains, duration);

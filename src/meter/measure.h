@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "energy/counter_check.h"
 #include "energy/trace.h"
 #include "meter/idle.h"
 #include "record/record.h"
@@ -34,6 +35,7 @@ struct DomainEnergy {
   Joules net_uncertainty;  // half-width of ~95 %, of net: gross's own and that of the idle power
   std::optional<Watts> mean;
   std::optional<Watts> peak;
+  std::optional<energy::CounterCheck> check;  // where the source tells power beside its counter
 };
 
 // The sum over a cover, with what of it is idle.

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "energy/counter_check.h"
 
 namespace wattle::run {
 namespace {
@@ -134,6 +135,9 @@ std::vector<std::string> flags_of(const Evidence& evidence, const Events& events
   flag(events.missing_lines > 0, "missing event lines");
   flag(events.shortened, "events shortened");
   flag(evidence.clock.offset_after - evidence.clock.offset_before > kSuspend, "suspended");
+  const auto checks = energy::check_counters(trace.series, run_window(evidence));
+  flag(std::any_of(checks.begin(), checks.end(), [](const auto& check) { return check.suspicious; }),
+       "counter and power differ");
   flag(static_cast<double>(trace.dropped) > kMostDropped * static_cast<double>(trace.reads), "late samples");
   return flags;
 }
