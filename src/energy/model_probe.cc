@@ -163,6 +163,8 @@ std::optional<CpuTime> parse_proc_stat(std::string_view text) {
     if (fields.size() < 4) return std::nullopt;
     fields.resize(10, 0);
     time.busy_ticks = fields[0] + fields[1] + fields[2] + fields[5] + fields[6];
+    time.idle_ticks = fields[3] + fields[4];
+    time.steal_ticks = fields[7];
     total = true;
   }
   if (!total || time.online == 0 || time.busy_ticks < 0) return std::nullopt;

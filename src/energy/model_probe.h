@@ -19,12 +19,14 @@
 
 namespace wattle::energy {
 
-// Busy time of the machine so far and how many CPUs are online, from the text of /proc/stat. Busy is user + nice +
-// system + irq
-// + softirq (guest time is within user); idle, iowait and steal (time that other machines had) are not.
+// Where the machine's CPU time went so far and how many CPUs are online, from the text of /proc/stat. Busy is user +
+// nice + system + irq + softirq (guest time is within user); idle is idle + iowait; steal is time that other machines
+// had.
 struct CpuTime {
-  std::int64_t busy_ticks = 0;  // of 1/USER_HZ s, all CPUs together, since boot
+  std::int64_t busy_ticks = 0;  // of 1/USER_HZ s, all CPUs together, since boot; the others likewise
   std::int64_t online = 0;
+  std::int64_t idle_ticks = 0;
+  std::int64_t steal_ticks = 0;
 };
 [[nodiscard]] std::optional<CpuTime> parse_proc_stat(std::string_view text);
 

@@ -1,15 +1,17 @@
-// What the machine and the run's processes were doing while energy was measured: gauges and counts beside the trace, at
+// What the machine and the run's processes were doing while energy was measured: gauges and rates beside the trace, at
 // a rate of their own. They explain joules and are no energy themselves.
 #pragma once
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -29,6 +31,8 @@ struct Gauge {
 };
 
 inline constexpr double kNotTold = std::numeric_limits<double>::quiet_NaN();
+// The kernel counts CPU time in ticks of 10 ms: over less than five of them a rate is noise.
+inline constexpr Nanoseconds kShortestRate = milliseconds(50);
 
 // One place where gauges are read. Implementations stand one to a file and are listed in gauges.cc only.
 class GaugeSource {
@@ -39,8 +43,9 @@ class GaugeSource {
   virtual ~GaugeSource() = default;
 
   [[nodiscard]] virtual const std::vector<Gauge>& gauges() const = 0;  // fixed for its life
-  // Fills `out`, one per gauge: kNotTold where it is not told now. `root`: the process whose tree is the run's, 0
-  // before it is known. Called from one thread; may take milliseconds.
+  // Fills `out`, one per gauge, all kNotTold before; what is not told now stays so. `root`: the process whose tree is
+  // the run's, 0 before it is known. Rates are over the time since they were last told, and not told over less than
+  // kShortestRate. Called by one thread at a time; may take milliseconds.
   virtual void read(Nanoseconds now, pid_t root, std::span<double> out) = 0;
 };
 
@@ -53,7 +58,9 @@ struct TelemetryTable {
   std::vector<TelemetryRow> rows;  // in time order
 };
 
-// A gauge over a window: over the rows inside it, each weighted by the time it stands for. Absent where no row told it.
+// A gauge over a window: over the rows inside it (both edges included), each weighted by the time it stands for, which
+// is the time since the row before it, as far as that lies in the window. Where that is no time at all, all weigh the
+// same. In the order of the table; absent where no row in the window told it.
 struct Measure {
   std::string name;
   std::string unit;
@@ -63,10 +70,13 @@ struct Measure {
 };
 [[nodiscard]] std::vector<Measure> measures_in(const TelemetryTable& table, const Window& window);
 
-// As JSON lines: the first names the gauges, each other one is a row; NaN is null. A torn or damaged line ends the
-// reading; hostile text is bad_input, never a crash.
+// As JSON lines, each with its newline:
+//   {"gauges":[{"name":"cpu_utilisation","unit":"1","meaning":"..."}]}    first
+//   {"t":1000000000,"values":[0.5,null]}                                  a row: t in ns of CLOCK_MONOTONIC
+// What is not told (NaN, infinities) is null. Values survive the trip to the last bit. Text without a valid first line
+// is bad_input; after it, the first line that is torn, damaged or earlier than the one before ends the reading.
 [[nodiscard]] std::string encode_gauges(const std::vector<Gauge>& gauges);
-[[nodiscard]] std::string encode_row(const TelemetryRow& row, Nanoseconds begin);
+[[nodiscard]] std::string encode_row(const TelemetryRow& row);
 [[nodiscard]] Result<TelemetryTable> decode_telemetry(std::string_view text);
 
 struct TelemetryOptions {
@@ -74,8 +84,10 @@ struct TelemetryOptions {
   std::function<void(std::string_view)> on_line;  // each encoded line with its newline, on the reading thread
 };
 
-// Reads the sources on a thread of its own: at once when started, then once an interval, and once more at the end. Rows
-// are bounded: beyond `kMostRows` every second one is thinned out in memory (all of them go to on_line).
+// Reads the sources on a thread of its own: at once when started, then once an interval, and once more at the end. The
+// schedule is absolute; rounds that were slept through are left out. Rows in memory are bounded: beyond kMostRows every
+// second one is thinned out, so a maximum over old rows may be missed (all of them go to on_line). A source that throws
+// has told nothing; one that hangs holds up stop(). start, sample and stop from one thread; `clock` must outlive it.
 class Telemetry {
  public:
   Telemetry(Clock& clock, std::vector<std::unique_ptr<GaugeSource>> sources, TelemetryOptions options);
@@ -83,23 +95,27 @@ class Telemetry {
   Telemetry& operator=(const Telemetry&) = delete;
   ~Telemetry() = default;
 
-  void start(bool threaded = true);
-  void watch(pid_t root);  // from any thread
-  void sample();           // by hand, where not threaded
+  void start(bool threaded = true);  // not threaded: the first row is read here, the others by sample()
+  void watch(pid_t root);            // from any thread
+  void sample();                     // by hand, where not threaded
   [[nodiscard]] TelemetryTable stop();
   [[nodiscard]] std::optional<TelemetryRow> latest() const;  // from any thread
-  [[nodiscard]] const std::vector<Gauge>& gauges() const { return table_.gauges; }
+  [[nodiscard]] const std::vector<Gauge>& gauges() const { return gauges_; }
 
   static constexpr std::size_t kMostRows = 200'000;
 
  private:
+  void loop(const std::stop_token& stop);
+  void keep(TelemetryRow row);
+
   Clock& clock_;
   std::vector<std::unique_ptr<GaugeSource>> sources_;
   TelemetryOptions options_;
-  mutable std::mutex mutex_;
+  std::vector<Gauge> gauges_;
+  mutable std::mutex mutex_;  // guards root_ and rows_
   pid_t root_ = 0;
-  TelemetryTable table_;
-  std::jthread thread_;
+  std::vector<TelemetryRow> rows_;
+  std::jthread thread_;  // last: joined before what it uses is gone
 };
 
 // All sources of this machine, in the order of their columns: machine, process tree, GPUs.

@@ -1,0 +1,13 @@
+// The one list of gauge sources.
+#include "energy/telemetry.h"
+
+namespace wattle::energy {
+
+std::vector<std::unique_ptr<GaugeSource>> gauge_sources(const ProbeOptions& options) {
+  std::vector<std::unique_ptr<GaugeSource>> sources;
+  sources.push_back(machine_gauges(options));
+  sources.push_back(process_gauges(options));
+  return sources;
+}
+
+}  // namespace wattle::energy
