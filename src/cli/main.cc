@@ -36,7 +36,9 @@ void add_global_options(CLI::App& app, Context& context, std::string& store) {
       ->envname("WATTLE_STORE");
   app.add_option("--sysroot", context.sysroot, "Look for /sys and /proc below this folder")->type_name("DIR");
   app.add_option("--seed", context.seed, "Replace the study's seed")->type_name("N");
-  app.add_option("--probe", context.probes, "Use only this energy probe; may be repeated; replay:FILE replays a trace")
+  app.add_option(
+         "--probe", context.probes,
+         "Use only this energy probe; may be repeated; also replay:FILE, plug:HOST[:PORT], constant:WATTS[:NAME]")
       ->type_name("NAME")
       ->allow_extra_args(false);
 }

@@ -49,6 +49,7 @@ Watts plausible_power(DomainKind kind) {
     case DomainKind::cpu_model:
     case DomainKind::ram_model:
     case DomainKind::gpu_model:
+    case DomainKind::other:
       return Watts{std::numeric_limits<double>::infinity()};
     case DomainKind::package:
     case DomainKind::core:

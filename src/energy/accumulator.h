@@ -13,7 +13,7 @@ namespace wattle::energy {
 
 // More than any domain of this kind can draw, averaged: about twice the largest part sold today (package and DRAM 2 kW,
 // GPU 4 kW, a whole machine 30 kW). A counter difference that implies more is a reset or garbage, not energy.
-// Models have no bound.
+// Models, and what is stated (other), have no bound.
 [[nodiscard]] Watts plausible_power(DomainKind kind);
 
 // Counters are differenced modulo their range: a wrap adds up, a reset (the difference implies more than

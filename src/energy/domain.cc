@@ -6,7 +6,7 @@
 namespace wattle::energy {
 namespace {
 
-constexpr std::array<std::pair<DomainKind, std::string_view>, 11> kKinds{{{DomainKind::wall, "wall"},
+constexpr std::array<std::pair<DomainKind, std::string_view>, 12> kKinds{{{DomainKind::wall, "wall"},
                                                                           {DomainKind::psys, "psys"},
                                                                           {DomainKind::package, "package"},
                                                                           {DomainKind::core, "core"},
@@ -16,7 +16,8 @@ constexpr std::array<std::pair<DomainKind, std::string_view>, 11> kKinds{{{Domai
                                                                           {DomainKind::board, "board"},
                                                                           {DomainKind::cpu_model, "cpu_model"},
                                                                           {DomainKind::ram_model, "ram_model"},
-                                                                          {DomainKind::gpu_model, "gpu_model"}}};
+                                                                          {DomainKind::gpu_model, "gpu_model"},
+                                                                          {DomainKind::other, "other"}}};
 
 constexpr std::array<std::pair<Provenance, std::string_view>, 5> kProvenances{
     {{Provenance::counter, "counter"},

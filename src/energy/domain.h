@@ -9,7 +9,20 @@
 
 namespace wattle::energy {
 
-enum class DomainKind { wall, psys, package, core, uncore, dram, gpu, board, cpu_model, ram_model, gpu_model };
+enum class DomainKind {
+  wall,
+  psys,
+  package,
+  core,
+  uncore,
+  dram,
+  gpu,
+  board,  // what it contains is not known: shown, never added
+  cpu_model,
+  ram_model,
+  gpu_model,
+  other,  // a part that nothing else covers: added to the estimated total
+};
 [[nodiscard]] std::string_view to_string(DomainKind kind);
 [[nodiscard]] std::optional<DomainKind> domain_kind(std::string_view name);
 

@@ -216,9 +216,21 @@ struct Opening {
   std::vector<std::string> notes;
   bool denied = false;
   bool hidden = false;
+  std::vector<std::string> left;  // to a better probe
 
-  void open_zone(const Zone& zone) {
+  // The kind decides, for two interfaces may number packages differently; of boards each is its own.
+  static bool is_taken(const Domain& domain, const std::vector<Domain>& taken) {
+    return std::any_of(taken.begin(), taken.end(), [&](const Domain& other) {
+      return domain.name == other.name || (domain.kind == other.kind && domain.kind != DomainKind::board);
+    });
+  }
+
+  void open_zone(const Zone& zone, const std::vector<Domain>& taken) {
     const std::string& name = zone.domain.name;
+    if (!name.empty() && is_taken(zone.domain, taken)) {
+      if (std::find(left.begin(), left.end(), name) == left.end()) left.push_back(name);
+      return;
+    }
     if (name.empty()) {
       std::error_code error;
       const bool dangling = !std::filesystem::exists(zone.path, error);
@@ -254,6 +266,13 @@ Found conclude(Opening opening) {
     found.fix = opening.denied ? kFix : kContainerFix;
     if (opening.denied) found.fix_lasting = kFixLasting;
   }
+  if (!opening.left.empty()) {
+    opening.notes.push_back(fmt::format("read already by a better probe: {}", join(opening.left, ", ")));
+  }
+  if (opening.open.empty() && opening.failed.empty()) {
+    found.reason = join(opening.notes, "; ");
+    return found;
+  }
   if (opening.open.empty()) {
     found.status = opening.denied || opening.hidden ? Found::Status::denied : Found::Status::absent;
     found.reason = opening.denied   ? "energy_uj: permission denied"
@@ -287,7 +306,7 @@ Found find_powercap(const ProbeOptions& options) {
   name_psys(zones);
   make_names_unique(zones);
   Opening opening;
-  for (const Zone& zone : zones) opening.open_zone(zone);
+  for (const Zone& zone : zones) opening.open_zone(zone, options.taken);
   return conclude(std::move(opening));
 }
 

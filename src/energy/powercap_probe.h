@@ -12,8 +12,9 @@
 namespace wattle::energy {
 
 // Domains: "package-0" or "package-0-die-1", "core-0", "uncore-0", "dram-0", "psys". A zone that MSR and MMIO both show
-// is kept once, the MSR one where it can be read. A zone without a readable range has no modulus: its wraps become
-// gaps. The probe keeps its files open; a read that fails or is no number gives an absent reading.
+// is kept once, the MSR one where it can be read. Zones of a kind that options.taken holds are not read. A zone without
+// a readable range has no modulus: its wraps become gaps. The probe keeps its files open; a read that fails or is no
+// number gives an absent reading.
 [[nodiscard]] Found find_powercap(const ProbeOptions& options);
 
 }  // namespace wattle::energy

@@ -66,8 +66,9 @@ struct Found {
 
 struct ProbeOptions {
   std::filesystem::path sysroot = "/";  // prefix of /sys and /proc
-  // Empty: every measuring probe there is, and the model where none measures the processors. Otherwise only these, by name;
-  // "replay:FILE" replays a recorded trace file, "constant:WATTS" is a fixed power.
+  // Empty: every measuring probe there is, and the model where none measures the processors. Otherwise only these, by
+  // name; "replay:FILE" replays a recorded trace file, "plug:HOST[:PORT]" asks a smart plug, "constant:WATTS[:NAME]" is
+  // a fixed power.
   std::vector<std::string> wanted{};
   std::string nvml_library = "libnvidia-ml.so.1";  // as dlopen takes it
   // The GPUs that the program will see, in the words of CUDA_VISIBLE_DEVICES; absent: all of them.
@@ -77,9 +78,13 @@ struct ProbeOptions {
   // GET http://HOST[:PORT]/PATH, answered within the time; empty: nothing on the network is asked. Given from outside,
   // so that whoever measures without a network does not load one.
   std::function<Result<std::string>(const std::string& url, Nanoseconds time)> http_get{};
+  // Domains that a better probe reads already: the same joules are not read a second time. Filled by find_probes.
+  std::vector<Domain> taken{};
 };
 
-// Looks for every probe (or those wanted), in order of trust. Never fails: absence is an answer. An unknown name or an
+// Looks for every probe (or those wanted), in order of trust. perf and powercap show the same counters: where nobody
+// asked for both, each domain is read by the first that can. The model joins where nothing measures the processors.
+// Never fails: absence is an answer. An unknown name or an
 // unreadable replay file is reported as absent with the reason.
 [[nodiscard]] std::vector<Found> find_probes(const ProbeOptions& options);
 [[nodiscard]] std::vector<std::string> probe_names();

@@ -168,33 +168,5 @@ TEST_F(Recording, what_cannot_be_replayed_is_absent_with_the_reason) {
   for (const Found& found : find(wanted("hello"))) EXPECT_EQ(found.status, Found::Status::absent);
 }
 
-using Probes = Recording;
-
-TEST_F(Probes, unknown_names_are_answered_with_what_there_is) {
-  const auto found = find_probes({.sysroot = "/nowhere", .wanted = {"powrcap", "zzzzzzzzzz"}});
-  ASSERT_EQ(found.size(), 2U);
-  EXPECT_THAT(found[0].reason, HasSubstr("did you mean `powercap`?"));
-  EXPECT_THAT(found[1].reason, HasSubstr("model, replay:FILE"));
-}
-
-TEST_F(Probes, the_model_is_used_only_where_nothing_measures) {
-  const fs::path root = folder_;
-  fs::create_directories(root / "proc");
-  std::ofstream(root / "proc/stat") << "cpu  1 2 3 4\ncpu0 1 2 3 4\n";
-  std::ofstream(root / "proc/meminfo") << "MemTotal: 1024 kB\n";
-  const ProbeOptions options{.sysroot = root, .wanted = {}, .nvml_library = "libnvidia-ml-of-nowhere.so.1"};
-  const auto without = find_probes(options);
-  EXPECT_EQ(without.front().status, Found::Status::absent);
-  EXPECT_EQ(without.back().name, "model");
-  EXPECT_EQ(without.back().status, Found::Status::found);
-  fs::create_directories(root / "sys/class/powercap/intel-rapl:0");
-  std::ofstream(root / "sys/class/powercap/intel-rapl:0/name") << "package-0\n";
-  std::ofstream(root / "sys/class/powercap/intel-rapl:0/energy_uj") << "5\n";
-  const auto with = find_probes(options);
-  EXPECT_EQ(with.front().name, "powercap");
-  EXPECT_NE(with.back().name, "model");
-  EXPECT_EQ(find_probes({.sysroot = root, .wanted = {"model"}})[0].status, Found::Status::found) << "when asked for";
-}
-
 }  // namespace
 }  // namespace wattle::energy
