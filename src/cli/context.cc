@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "cli/trainer_schema.h"
+#include "http/http.h"
 
 namespace wattle::cli {
 
@@ -24,6 +25,11 @@ energy::ProbeOptions Context::probe_options() const {
   if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) options.visible_gpus = visible;
   options.calibration = state_folder() / "calibration.json";
   if (const char* order = std::getenv("CUDA_DEVICE_ORDER")) options.gpu_order = order;
+  options.http_get = [file = program](const std::string& url, Nanoseconds time) -> Result<std::string> {
+    const auto http = http::load_http(file);
+    if (!http) return tl::unexpected(http.error());
+    return http->get(url, time);
+  };
   return options;
 }
 
