@@ -13,7 +13,7 @@ namespace wattle::cli {
 namespace {
 
 constexpr std::array kCommands{add_init, add_check,  add_plan,   add_run,     add_status,  add_list,
-                               add_show, add_report, add_export, add_measure, add_compare, add_doctor};
+                               add_show, add_report, add_export, add_measure, add_compare, add_monitor, add_doctor};
 
 constexpr const char* kExamples = R"(
 Ten minutes to a first finding:
@@ -24,6 +24,7 @@ The meter alone:
   wattle measure -- ./train.sh
   wattle compare 'python3 train.py --lr 0.1' 'python3 train.py --lr 0.2'
   wattle doctor --quick
+  wattle monitor
 
 Exit codes: 0 done, 1 failed runs or a negative answer, 2 bad input, 3 environment (permission, missing program),
 130 interrupted. `wattle COMMAND --help` tells more.)";

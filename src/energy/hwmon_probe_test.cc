@@ -169,6 +169,16 @@ TEST_F(HwmonTree, intels_cards_count_energy_and_what_is_inside_counts_once) {
   EXPECT_EQ(read(found)[0].value, 1000U);
 }
 
+TEST_F(HwmonTree, a_sentinel_is_no_count_either) {
+  const std::string xe = pci(4, "xe", "0000:04:00.0");
+  tree_.write(xe + "/energy1_input", "1000");
+  const Found found = find();
+  for (const char* energy : {"4294967295", "4294967295000", "-1"}) {
+    tree_.write(xe + "/energy1_input", energy);
+    EXPECT_EQ(read(found)[0].kind, Reading::Kind::absent) << energy;
+  }
+}
+
 TEST_F(HwmonTree, tiles_without_their_card_are_added) {
   for (int tile = 0; tile < 2; ++tile) {
     tree_.write(pci(tile, "i915_gt" + std::to_string(tile), "0000:05:00.0") + "/energy1_input", "400");

@@ -284,6 +284,9 @@ TEST(PerfScale, the_kernels_scale_is_exact_over_the_whole_counter) {
   EXPECT_EQ(scale->microjoules(1ULL << 32U), 1'000'000U) << "2^32 counts are a joule";
   // (2^64 − 1) · 10^6 / 2^32 = 4294967296000000 − 0.0002…
   EXPECT_EQ(scale->microjoules(std::numeric_limits<std::uint64_t>::max()), 4'294'967'296'000'000U);
+  // 0.6 · (2^64 − 1), where a factor that is cut off instead of rounded falls a microjoule short.
+  EXPECT_EQ(PerfScale::parse("6e-7")->microjoules(std::numeric_limits<std::uint64_t>::max()),
+            11'068'046'444'225'730'969U);
   // One more count of a joule far out, where a double would be 2^11 counts apart.
   const std::uint64_t far = 0xFFFF'0000'0000'0000ULL;
   EXPECT_EQ(*scale->microjoules(far + (1ULL << 32U)) - *scale->microjoules(far), 1'000'000U);
