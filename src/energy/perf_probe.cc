@@ -33,7 +33,6 @@ constexpr std::size_t kMostCpus = 1024;
 constexpr Nanoseconds kUpdatePeriod = milliseconds(1);
 constexpr double kGain = 0.05;
 constexpr double kDramGain = 0.10;
-constexpr std::uint64_t kNeverWraps = std::numeric_limits<std::uint64_t>::max();
 
 constexpr std::string_view kFix = "sudo sysctl kernel.perf_event_paranoid=0";
 constexpr std::string_view kFixLasting =
