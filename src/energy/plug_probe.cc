@@ -50,15 +50,13 @@ bool is_place(const std::string& place) {
   return port && *port >= 1 && *port <= 65'535;
 }
 
-// The value at the path, or null: answers are untrusted, so nothing is taken for granted.
-const nlohmann::json& at(const nlohmann::json& object, std::string_view key) {
-  static const nlohmann::json kNull;
+// The value of the key, or null: answers are untrusted, so nothing is taken for granted.
+nlohmann::json at(const nlohmann::json& object, std::string_view key) {
   const auto found = object.is_object() ? object.find(key) : object.end();
-  return found == object.end() ? kNull : *found;
+  return found == object.end() ? nlohmann::json() : *found;
 }
-const nlohmann::json& first_of(const nlohmann::json& array) {
-  static const nlohmann::json kNull;
-  return array.is_array() && !array.empty() ? array.front() : kNull;
+nlohmann::json first_of(const nlohmann::json& array) {
+  return array.is_array() && !array.empty() ? array.front() : nlohmann::json();
 }
 
 // In µW.
@@ -67,9 +65,9 @@ Result<std::uint64_t> power_in(const std::string& answer, bool second_generation
   if (answer.size() > kLargestAnswer) return failed("the answer is longer than 64 KiB");
   const nlohmann::json json = nlohmann::json::parse(answer, nullptr, false);
   if (json.is_discarded()) return failed("the answer is no JSON");
-  const nlohmann::json& meter = second_generation ? json : first_of(at(json, "meters"));
-  const nlohmann::json& power = at(meter, second_generation ? "apower" : "power");
-  const nlohmann::json& on = second_generation ? at(json, "output") : at(first_of(at(json, "relays")), "ison");
+  const nlohmann::json meter = second_generation ? json : first_of(at(json, "meters"));
+  const nlohmann::json power = at(meter, second_generation ? "apower" : "power");
+  const nlohmann::json on = second_generation ? at(json, "output") : at(first_of(at(json, "relays")), "ison");
   if (on == false) return failed("the plug is switched off, so this machine is not behind it");
   if (at(meter, "is_valid") == false) return failed("the plug says that its power is not valid");
   if (!power.is_number()) return failed(fmt::format("no `{}` in the answer", second_generation ? "apower" : "power"));

@@ -89,6 +89,7 @@ void forgive_perf(std::vector<Found>& all) {
 
 std::vector<std::string> probe_names() {
   std::vector<std::string> names;
+  names.reserve(kProbes.size());
   for (const Known& probe : kProbes) names.emplace_back(probe.name);
   return names;
 }

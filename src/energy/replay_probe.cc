@@ -154,9 +154,10 @@ class CsvReader {
       domain.name = name;
       domain.kind = *kind;
       domain.parent = parent_of(name);
-      domain.provenance = is_model(name) ? Provenance::model
-                          : power_       ? Provenance::integrated_power
-                                         : Provenance::counter;
+      domain.provenance = is_model(name)              ? Provenance::model
+                          : kind == DomainKind::other ? Provenance::constant
+                          : power_                    ? Provenance::integrated_power
+                                                      : Provenance::counter;
       domain.source = "replay";
       domain.simulated = true;
       found = columns_.emplace(name, Column{trace_.series.size(), Accumulator(domain, kLongestRow), {}}).first;

@@ -127,6 +127,12 @@ TEST_F(Recording, a_csv_of_power_is_integrated) {
   EXPECT_EQ(trace.series[1].samples.back().cumulative.value, 5'000'000) << "it ended after 1 s";
 }
 
+TEST_F(Recording, a_recorded_constant_is_not_measured) {
+  const Trace trace =
+      replayed(wanted("time_s,domain,power_w\n0,other-fans,5\n1,other-fans,5\n"), milliseconds(500), seconds(1));
+  EXPECT_EQ(trace.series[0].domain.provenance, Provenance::constant);
+}
+
 TEST_F(Recording, a_csv_of_energy_is_a_counter_with_resets_as_gaps) {
   const auto trace = trace_from_csv(
       "time_s,domain,energy_j\n10,package-0,1.5\n11,package-0,2.25\n12,package-0,0\n"

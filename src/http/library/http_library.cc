@@ -116,7 +116,7 @@ void fetch(const Url& url, nanoseconds time, std::size_t limit, Exchange& exchan
   int status = 0;
   bool too_long = false;
   const auto result = client.Get(
-      url.path.c_str(), {{"Accept-Encoding", "identity"}, {"Connection", "close"}},
+      url.path, {{"Accept-Encoding", "identity"}, {"Connection", "close"}},
       [&](const httplib::Response& response) {
         status = response.status;
         return status == 200 && !exchange.abandoned();
@@ -222,7 +222,7 @@ void answer(void* reply, int status, Bytes type, Bytes body) noexcept {
   auto& response = *static_cast<httplib::Response*>(reply);
   try {
     response.status = status;
-    response.set_content(std::string(body.data, body.size), std::string(type.data, type.size).c_str());
+    response.set_content(std::string(body.data, body.size), std::string(type.data, type.size));
   } catch (...) {
     response.status = 500;
   }
