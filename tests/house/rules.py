@@ -63,8 +63,8 @@ def cycle(graph):
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 SYSTEM_FOLDERS = ("sys/", "linux/", "netinet/", "arpa/", "asm/")
 POSIX = set("""dirent.h dlfcn.h errno.h fcntl.h fenv.h glob.h ifaddrs.h libgen.h limits.h locale.h malloc.h math.h netdb.h
-poll.h pthread.h pty.h pwd.h sched.h signal.h spawn.h stdint.h stdio.h stdlib.h string.h syscall.h syslog.h termios.h time.h
-unistd.h utmp.h wait.h""".split())
+poll.h pthread.h pty.h pwd.h sched.h signal.h spawn.h stddef.h stdint.h stdio.h stdlib.h string.h syscall.h syslog.h termios.h
+time.h unistd.h utmp.h wait.h""".split())
 
 
 def includes(path):
