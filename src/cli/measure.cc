@@ -54,6 +54,17 @@ json domain_json(const DomainEnergy& d) {
             {"net_uncertainty_j", d.net ? json(d.net_uncertainty.value) : json()},
             {"mean_power_w", number(d.mean)},
             {"peak_power_w", number(d.peak)}};
+  if (d.attribution && d.attribution->why_absent.empty()) {
+    const energy::Share& own = d.attribution->consumers.front();
+    item["attributed"] = {{"method", "CPU time"},
+                          {"run_j", to_joules(own.active).value},
+                          {"run_least_j", to_joules(own.least).value},
+                          {"run_most_j", to_joules(own.most).value},
+                          {"others_j", to_joules(d.attribution->others.active).value},
+                          {"idle_j", to_joules(d.attribution->idle).value},
+                          {"unknown_j", to_joules(d.attribution->unknown).value},
+                          {"coverage", d.attribution->coverage}};
+  }
   if (d.check) {
     item["integral_over_counter"] = d.check->ratio ? json(*d.check->ratio) : json();
     item["integral_suspicious"] = d.check->suspicious;
@@ -71,6 +82,14 @@ json total_json(const TotalEnergy& total, const std::optional<footprint::Grid>& 
   return item;
 }
 
+json telemetry_json(const record::Record& record) {
+  json measures = json::object();
+  for (const energy::Measure& one : record.measures) {
+    measures[one.name] = {{"unit", one.unit}, {"mean", one.mean}, {"maximum", one.maximum}, {"readings", one.readings}};
+  }
+  return measures;
+}
+
 json measurement_json(const Measurement& measurement, const std::optional<footprint::Grid>& grid) {
   const record::Record& record = measurement.record;
   json domains = json::array();
@@ -82,6 +101,7 @@ json measurement_json(const Measurement& measurement, const std::optional<footpr
             {"missing_domains", record.missing_domains},
             {"flags", record.flags},
             {"lost", measurement.lost},
+            {"telemetry", telemetry_json(record)},
             {"user_cpu_s", record.resources.user_cpu.value},
             {"system_cpu_s", record.resources.system_cpu.value},
             {"peak_resident_bytes", record.resources.peak_resident_bytes}};
@@ -166,6 +186,18 @@ std::string source_text(const DomainEnergy& d) {
   return text;
 }
 
+// Only where something else ran beside the command: alone, the domain's energy says it all.
+std::string shares_text(const DomainEnergy& d) {
+  static constexpr double kWorthTelling = 0.05;
+  if (!d.attribution || !d.attribution->why_absent.empty() || d.attribution->coverage < 0.5) return {};
+  const energy::Share& own = d.attribution->consumers.front();
+  const double others = to_joules(d.attribution->others.active).value;
+  if (others < kWorthTelling * to_joules(d.attribution->total).value) return {};
+  return fmt::format("attributed by CPU time: {} to the command [{}, {}], {} to others, {} idle",
+                     human(to_joules(own.active)), human(to_joules(own.least)), human(to_joules(own.most)),
+                     human(Joules{others}), human(to_joules(d.attribution->idle)));
+}
+
 void add_total(report::Table& table, const char* name, const TotalEnergy& total, bool with_idle, const Told& told) {
   if (!total.gross.energy) return;
   const Joules energy = to_joules(*total.gross.energy);
@@ -183,7 +215,7 @@ void add_total(report::Table& table, const char* name, const TotalEnergy& total,
 std::string table_text(const Measurement& measurement, const Told& told, bool colour) {
   using report::Align;
   const bool with_idle = told.idle.has_value();
-  std::vector<report::Column> columns{{"", Align::left, true}, {"energy", Align::right, false}};
+  std::vector<report::Column> columns{{"", Align::left, false}, {"energy", Align::right, false}};
   if (with_idle) columns.insert(columns.end(), {{"idle", Align::right, false}, {"net", Align::right, false}});
   columns.insert(columns.end(),
                  {{"mean", Align::right, false}, {"peak", Align::right, false}, {"source", Align::left, true}});
@@ -195,6 +227,7 @@ std::string table_text(const Measurement& measurement, const Told& told, bool co
     row.insert(row.end(), {{shown(d.mean)}, {shown(d.peak)}, {source_text(d)}});
     table.add_row(std::move(row));
     if (!gross) table.add_note({d.gross.why_absent, report::Tone::dim});
+    if (const std::string shares = shares_text(d); !shares.empty()) table.add_note({shares, report::Tone::dim});
   }
   add_total(table, "measured", measurement.measured, with_idle, told);
   add_total(table, "estimated", measurement.estimated, with_idle, told);

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "energy/telemetry.h"
 #include "energy/trace.h"
 
 namespace wattle::energy {
@@ -35,6 +36,9 @@ struct Share {
   Microjoules least;
   Microjoules most;
 };
+
+// The CPU time of the run's tree, the one consumer, beside that of the machine, as telemetry kept it.
+[[nodiscard]] std::vector<Use> cpu_uses(const TelemetryTable& table);
 
 // Idle energy (idle power by time, never more than there is between two instants of use) is nobody's use. `kept` leaves
 // it as a part of its own; `equally` gives each consumer the same, and what cannot be divided is left; `by_use` shares

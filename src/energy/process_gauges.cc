@@ -1,8 +1,10 @@
 // Gauges of the run's process tree, and of what everybody else does beside it.
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 
+#include "energy/attribution.h"
 #include "energy/cpu_use.h"
 #include "energy/process_tree.h"
 #include "energy/telemetry.h"
@@ -10,7 +12,10 @@
 namespace wattle::energy {
 namespace {
 
-enum Column : std::size_t { kProcesses, kThreads, kCpu, kResident, kRead, kWrite, kOthers };
+constexpr std::string_view kRunCpuTime = "run_cpu_time";
+constexpr std::string_view kMachineBusyTime = "machine_busy_time";
+
+enum Column : std::size_t { kProcesses, kThreads, kCpu, kResident, kRead, kWrite, kOthers, kCpuTime, kBusyTime };
 
 std::vector<Gauge> process_columns() {
   return {
@@ -23,6 +28,8 @@ std::vector<Gauge> process_columns() {
       {"run_write", "B/s", "bytes that the run's tree sent on their way to storage"},
       {"others_cpu_utilisation", "1",
        "share of the machine's CPU time that was busy outside the run's tree, the measuring itself included"},
+      {std::string(kRunCpuTime), "s", "CPU time that the run's tree used so far: only differences mean something"},
+      {std::string(kMachineBusyTime), "s", "time that all CPUs together were busy since the machine started"},
   };
 }
 
@@ -51,6 +58,8 @@ class ProcessGauges final : public GaugeSource {
     out[kThreads] = static_cast<double>(use->threads);
     out[kResident] = static_cast<double>(use->resident_bytes);
     const Moment moment{.time = now, .tree = *use, .machine = machine_.read()};
+    out[kCpuTime] = to_seconds(moment.tree.cpu_time).value;
+    if (moment.machine) out[kBusyTime] = to_seconds(busy_time(*moment.machine)).value;
     if (before_ && now - before_->time < kShortestRate) return;
     if (before_) tell_rates(*before_, moment, out);
     before_ = moment;
@@ -92,6 +101,25 @@ class ProcessGauges final : public GaugeSource {
 
 std::unique_ptr<GaugeSource> process_gauges(const ProbeOptions& options) {
   return std::make_unique<ProcessGauges>(options.sysroot);
+}
+
+std::vector<Use> cpu_uses(const TelemetryTable& table) {
+  const auto column = [&](std::string_view name) {
+    return static_cast<std::size_t>(
+        std::find_if(table.gauges.begin(), table.gauges.end(), [&](const Gauge& gauge) { return gauge.name == name; }) -
+        table.gauges.begin());
+  };
+  const std::size_t run = column(kRunCpuTime);
+  const std::size_t machine = column(kMachineBusyTime);
+  std::vector<Use> uses;
+  for (const TelemetryRow& row : table.rows) {
+    if (run >= row.values.size() || machine >= row.values.size()) break;
+    if (!std::isfinite(row.values[run]) || !std::isfinite(row.values[machine])) continue;
+    uses.push_back({.time = row.time,
+                    .consumers = {to_nanoseconds(Seconds{row.values[run]})},
+                    .all = to_nanoseconds(Seconds{row.values[machine]})});
+  }
+  return uses;
 }
 
 }  // namespace wattle::energy

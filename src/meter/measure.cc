@@ -38,6 +38,23 @@ DomainEnergy domain_energy(const energy::Series& series, const energy::Window& w
   return domain;
 }
 
+bool of_a_processor(energy::DomainKind kind) {
+  return kind == energy::DomainKind::package || kind == energy::DomainKind::core ||
+         kind == energy::DomainKind::cpu_model;
+}
+
+// Idle energy stays nobody's: whoever rents the machine pays for it, whatever runs.
+void attribute_processors(Measurement& measurement, const energy::Window& window) {
+  const std::vector<energy::Use> uses = energy::cpu_uses(measurement.telemetry);
+  for (std::size_t i = 0; i < measurement.domains.size(); ++i) {
+    DomainEnergy& domain = measurement.domains[i];
+    if (!of_a_processor(domain.domain.kind) || !domain.gross.energy) continue;
+    const Seconds duration = to_seconds(window.end - window.begin);
+    const Watts idle = domain.idle ? *domain.idle / duration : Watts{};
+    domain.attribution = energy::attribute(measurement.trace.series[i], uses, window, idle, energy::IdleRule::kept);
+  }
+}
+
 TotalEnergy total_energy(const record::Total& gross, const std::vector<std::size_t>& parts,
                          const std::vector<DomainEnergy>& domains, Seconds duration) {
   TotalEnergy total{.gross = gross, .idle = {}, .net = {}, .mean = {}};
@@ -72,6 +89,8 @@ Result<Measurement> measurement_of(record::Attempt attempt, const std::optional<
                                      [&](const DomainEnergy& one) { return one.domain.name == check.domain; });
     if (domain != measurement.domains.end()) domain->check = std::move(check);
   }
+  if (auto table = energy::decode_telemetry(attempt.telemetry)) measurement.telemetry = *std::move(table);
+  attribute_processors(measurement, window);
   const energy::Cover cover = energy::cover(measurement.trace.series);
   const Seconds duration = to_seconds(window.end - window.begin);
   measurement.measured = total_energy(record.measured, cover.measured, measurement.domains, duration);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "energy/attribution.h"
 #include "energy/counter_check.h"
 #include "energy/trace.h"
 #include "meter/idle.h"
@@ -35,6 +36,8 @@ struct DomainEnergy {
   Joules net_uncertainty;  // half-width of ~95 %, of net: gross's own and that of the idle power
   std::optional<Watts> mean;
   std::optional<Watts> peak;
+  // Of a processor's domain, whose joules they are by CPU time: the run's (attributed), others', nobody's (idle).
+  std::optional<energy::Attribution> attribution;
   std::optional<energy::CounterCheck> check;  // where the source tells power beside its counter
 };
 
@@ -52,6 +55,7 @@ struct Measurement {
   std::vector<DomainEnergy> domains;
   TotalEnergy measured;
   TotalEnergy estimated;
+  energy::TelemetryTable telemetry;
   std::string lost;  // what of the command's own doings escapes, or empty: see daemon_client
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "energy/telemetry.h"
 #include "energy/trace.h"
 #include "study/plan.h"
 
@@ -82,6 +83,7 @@ struct Record {
   std::vector<MeasuredWindow> windows;  // the run first, then phases and epochs in time order
   Total measured;
   Total estimated;
+  std::vector<energy::Measure> measures;           // what telemetry told of the run, in the order of its gauges
   std::vector<std::string> missing_domains;        // with the reason
   std::vector<std::string> flags;                  // "oversubscribed", "suspended", "other build": shown, never hidden
   std::map<std::string, std::string> fingerprint;  // machine and build, name -> value
@@ -117,7 +119,8 @@ struct Metered {
 // An attempt as its directory holds it: the record and the raw material it was made from.
 struct Attempt {
   Record record;
-  std::string trace;   // encoded, see energy::decode_trace
+  std::string trace;      // encoded, see energy::decode_trace
+  std::string telemetry;  // encoded, see energy::decode_telemetry
   std::string events;  // JSON lines, as they came
   std::string output;  // standard output, shortened in the middle where huge
   std::string error;   // standard error, likewise

@@ -155,6 +155,22 @@ MeasuredWindow window_from(const json& object, std::size_t domains) {
   return measured;
 }
 
+json to_json(const energy::Measure& measure) {
+  return {{"name", measure.name},
+          {"unit", measure.unit},
+          {"mean", real(measure.mean)},
+          {"maximum", real(measure.maximum)},
+          {"readings", measure.readings}};
+}
+
+energy::Measure measure_from(const json& object) {
+  return {.name = text_from(object, "name"),
+          .unit = text_from(object, "unit"),
+          .mean = real_from(object.at("mean")),
+          .maximum = real_from(object.at("maximum")),
+          .readings = int64_from(object.at("readings"))};
+}
+
 json to_json(const Resources& resources) {
   return {{"user_cpu_s", real(resources.user_cpu.value)},
           {"system_cpu_s", real(resources.system_cpu.value)},
@@ -191,6 +207,10 @@ Result<Record> parse(const json& object) {
   for (const json& point : object.at("metrics")) record.metrics.push_back(metric_from(point));
   for (const json& domain : object.at("domains")) record.domains.push_back(domain_from(domain));
   for (const json& one : object.at("windows")) record.windows.push_back(window_from(one, record.domains.size()));
+  // Records of before had no telemetry.
+  if (object.contains("measures")) {
+    for (const json& measure : object.at("measures")) record.measures.push_back(measure_from(measure));
+  }
   record.measured = energy_from<Total>(object.at("measured"));
   record.estimated = energy_from<Total>(object.at("estimated"));
   record.missing_domains = object.at("missing_domains").get<std::vector<std::string>>();
@@ -212,6 +232,7 @@ json to_json(const Record& record) {
               {"metrics", array_of(record.metrics)},
               {"domains", array_of(record.domains)},
               {"windows", array_of(record.windows)},
+              {"measures", array_of(record.measures)},
               {"measured", energy_to_json(record.measured)},
               {"estimated", energy_to_json(record.estimated)},
               {"missing_domains", record.missing_domains},

@@ -198,6 +198,7 @@ Record assemble(const Evidence& evidence) {
   if (record.request.metric.source == study::MetricSource::output) add(metrics_from(evidence.lines, name));
   add(evidence.file_metrics);
   measure(evidence, events, record);
+  record.measures = energy::measures_in(evidence.telemetry, run_window(evidence));
   record.flags = flags_of(evidence, events);
   const Verdict verdict = judge(evidence, events, record);
   record.end = verdict.end;

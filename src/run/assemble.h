@@ -17,6 +17,7 @@ struct Evidence {
   Preamble preamble;
   GuardReport guard;
   energy::Trace trace;
+  energy::TelemetryTable telemetry;
   EventReader events;
   ClockReference clock;
   std::vector<OutputLine> lines;

@@ -21,6 +21,7 @@ struct AttemptFiles {
   [[nodiscard]] std::filesystem::path request() const { return root / "request.json"; }
   [[nodiscard]] std::filesystem::path events() const { return root / "events.jsonl"; }
   [[nodiscard]] std::filesystem::path trace() const { return root / "trace.zst"; }
+  [[nodiscard]] std::filesystem::path telemetry() const { return root / "telemetry.jsonl"; }
   [[nodiscard]] std::filesystem::path output() const { return root / "stdout"; }
   [[nodiscard]] std::filesystem::path error() const { return root / "stderr"; }
   [[nodiscard]] std::filesystem::path lines() const { return root / "lines.jsonl"; }

@@ -39,6 +39,8 @@ class GuardProcess {
   // Returns when the guard has ended.
   void wait();
 
+  [[nodiscard]] pid_t pid() const { return pid_; }
+
  private:
   GuardProcess(pid_t pid, Descriptor channel) : pid_(pid), channel_(std::move(channel)) {}
 

@@ -51,6 +51,9 @@ Result<record::Attempt> recover(const AttemptFiles& files) {
   end_leftovers(files, evidence.preamble.boot, read_report(files).value_or(GuardReport{}));
   evidence.guard = read_report(files).value_or(GuardReport{});
   evidence.trace = flushed_trace(files, evidence.flags);
+  if (const auto lines = read_text(files.telemetry())) {
+    if (auto table = energy::decode_telemetry(*lines)) evidence.telemetry = *std::move(table);
+  }
   EventFile events(files.events(), kKeptEvents);
   events.take();
   evidence.events = events.reader();
@@ -83,6 +86,7 @@ record::Attempt with_raw_material(record::Record record, const AttemptFiles& fil
   record::Attempt attempt;
   attempt.record = std::move(record);
   attempt.trace = read_text(files.trace()).value_or(std::string());
+  attempt.telemetry = read_text(files.telemetry()).value_or(std::string());
   attempt.events = shortened_text(files.events(), kKeptEvents);
   attempt.output = shortened_text(files.output(), kKeptOutput);
   attempt.error = shortened_text(files.error(), kKeptOutput);

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "energy/sampler.h"
+#include "energy/telemetry.h"
 #include "run/assemble.h"
 #include "run/attempt_files.h"
 #include "run/child_output.h"
@@ -24,10 +25,10 @@ namespace fs = std::filesystem;
 
 constexpr Nanoseconds kWorthSyncing = seconds(1);
 
-// The trace on disk while it grows; written on the sampler's thread.
-class TraceFile {
+// The trace, or the telemetry, on disk while it grows; written on the thread that reads it.
+class GrowingFile {
  public:
-  explicit TraceFile(const fs::path& path)
+  explicit GrowingFile(const fs::path& path)
       : path_(path), file_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
     if (!file_.valid()) error_ = errno;
   }
@@ -61,11 +62,14 @@ class Run {
         clock_(clock),
         stop_(std::move(stop)),
         trace_(files_.trace()),
+        telemetry_lines_(files_.telemetry()),
         events_(files_.events(), options.events_limit),
         metric_file_(metric_path(preamble.request)),
         sampler_(clock, energy::find_probes(options.probes),
                  {preamble.request.protocol.sample_interval, seconds(1),
-                  [this](std::string_view chunk) { trace_.append(chunk); }, true}) {
+                  [this](std::string_view chunk) { trace_.append(chunk); }, true}),
+        telemetry_(clock, energy::gauge_sources(options.probes),
+                   {options.telemetry_interval, [this](std::string_view line) { telemetry_lines_.append(line); }}) {
     evidence_.preamble = std::move(preamble);
     evidence_.events_limit = options.events_limit;
   }
@@ -81,19 +85,23 @@ class Run {
   // From the first sample to the last: everything between is the run.
   [[nodiscard]] Result<void> measure() {
     const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    telemetry_.start();
     sampler_.start();
     auto guard = output_ ? GuardProcess::start(options_.program, files_, nothing.get(), output_->child_output(),
                                                output_->child_error())
                          : GuardProcess::start(options_.program, files_, 0, 1, 2);
     if (guard) {
+      telemetry_.watch(guard->pid());
       if (output_) output_->close_child_ends();
       watch({evidence_.preamble.request, *guard, output_ ? &*output_ : nullptr, events_, sampler_}, options_, clock_,
             stop_);
       guard->wait();
     }
     (void)sampler_.stop();  // the file has it all
+    evidence_.telemetry = telemetry_.stop();
     if (!guard) return tl::unexpected(guard.error());
     if (auto written = trace_.check(); !written) return written;
+    if (auto written = telemetry_lines_.check(); !written) return written;
     return read_trace();
   }
 
@@ -163,10 +171,12 @@ class Run {
   const RunnerOptions& options_;
   Clock& clock_;
   std::stop_token stop_;
-  TraceFile trace_;
+  GrowingFile trace_;
+  GrowingFile telemetry_lines_;
   EventFile events_;
   MetricFile metric_file_;
   energy::Sampler sampler_;
+  energy::Telemetry telemetry_;
   std::optional<ChildOutput> output_;
   Evidence evidence_;
 };

@@ -2,6 +2,7 @@
 // attempt directory, which is the truth until a store has ingested it:
 //
 //   request.json   written and synced before the child starts       trace.zst    appended every second
+//   telemetry.jsonl  gauges of machine, processes and GPUs, a line a second
 //   events.jsonl   written by the child (WATTLE_EVENTS)              stdout, stderr
 //   lines.jsonl    arrival times of the output lines that matched    guard.json   what the guard saw: exit, CPU time,
 //   strays result.json    the Record, written last                          files/       {run_dir}: the child's own
@@ -45,6 +46,7 @@ struct RunnerOptions {
   // The request is on the disk before the child starts, so that a power cut does not hide that it ran. Not for what
   // nobody will ever continue.
   bool durable = true;
+  Nanoseconds telemetry_interval = seconds(1);
   std::function<void(const Progress&)> on_progress;
 };
 

@@ -66,6 +66,14 @@ CREATE TABLE detail (
 ) STRICT;
 )sql";
 
+// What version 2 adds: run on a new store and on one of version 1.
+constexpr const char* kSchema2 = R"sql(
+CREATE TABLE telemetry (
+  run_id INTEGER PRIMARY KEY REFERENCES run (id),
+  lines BLOB NOT NULL
+) STRICT;
+)sql";
+
 constexpr const char* kSummaryColumns =
     "key, attempt, study, workload, configuration, label, original, block, run_order, purpose, training_seed, "
     "end_state, reason, started_wall_ns, duration_s, measured_energy_j, estimated_energy_j, metric, performance, "
@@ -88,6 +96,15 @@ Result<std::string> expanded(const std::string& blob) {
   const std::size_t got = ZSTD_decompress(text.data(), text.size(), blob.data(), blob.size());
   if (got != size) return fail(ErrorKind::failed, "a stored text is damaged");
   return text;
+}
+
+// Empty where the run has none, or the store is of version 1.
+Result<std::string> telemetry_of(SQLite::Database& database, std::int64_t run_id) {
+  if (!database.tableExists("telemetry")) return std::string();
+  SQLite::Statement row(database, "SELECT lines FROM telemetry WHERE run_id = ?");
+  row.bind(1, run_id);
+  if (!row.executeStep()) return std::string();
+  return expanded(row.getColumn(0).getString());
 }
 
 template <class Unit>
@@ -225,12 +242,22 @@ Result<void> check_schema(SQLite::Database& database, const std::filesystem::pat
                             version, kSchemaVersion),
                 "use that wattle, or another --store");
   }
+  if (application == kApplicationId && version > 0) {
+    // Readers get along without what it lacks; the first writer adds it.
+    if (mode == Store::Mode::read) return {};
+    SQLite::Transaction migration(database);
+    database.exec(kSchema2);
+    database.exec(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
+    migration.commit();
+    return {};
+  }
   if (!empty || mode == Store::Mode::read) {
     return fail(ErrorKind::bad_input, fmt::format("{} is not a Wattle store", file.string()),
                 "name another file with --store");
   }
   SQLite::Transaction transaction(database);
   database.exec(kSchema);
+  database.exec(kSchema2);
   database.exec(fmt::format("PRAGMA application_id = {}", kApplicationId));
   database.exec(fmt::format("PRAGMA user_version = {}", kSchemaVersion));
   transaction.commit();
@@ -320,7 +347,8 @@ Result<void> Store::add(const record::Attempt& attempt) {
     if (run.exec() == 0) return {};
     SQLite::Statement detail(database,
                              "INSERT INTO detail (run_id, record, trace, events, output, error) VALUES (?,?,?,?,?,?)");
-    detail.bind(1, database.getLastInsertRowid());
+    const std::int64_t run_id = database.getLastInsertRowid();
+    detail.bind(1, run_id);
     detail.bind(2, record::to_json(attempt.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     detail.bind(3, attempt.trace.data(), static_cast<int>(attempt.trace.size()));
     int index = 4;
@@ -329,6 +357,13 @@ Result<void> Store::add(const record::Attempt& attempt) {
       detail.bind(index++, blob.data(), static_cast<int>(blob.size()));
     }
     detail.exec();
+    if (!attempt.telemetry.empty()) {
+      const std::string lines = compressed(attempt.telemetry);
+      SQLite::Statement telemetry(database, "INSERT INTO telemetry (run_id, lines) VALUES (?,?)");
+      telemetry.bind(1, run_id);
+      telemetry.bind(2, lines.data(), static_cast<int>(lines.size()));
+      telemetry.exec();
+    }
     transaction.commit();
     return {};
   });
@@ -421,7 +456,7 @@ Result<record::Attempt> Store::attempt(const std::string& key_prefix) const {
   return inside_->guarded([&]() -> Result<record::Attempt> {
     SQLite::Statement rows(
         inside_->database,
-        "SELECT key, record, trace, events, output, error FROM detail JOIN run ON run.id = detail.run_id "
+        "SELECT key, record, trace, events, output, error, run.id FROM detail JOIN run ON run.id = detail.run_id "
         "WHERE key >= ?1 AND key < ?1 || 'g' AND (?2 IS NULL OR attempt = ?2) ORDER BY key, attempt");
     rows.bind(1, prefix);
     if (number) rows.bind(2, *number);
@@ -434,7 +469,10 @@ Result<record::Attempt> Store::attempt(const std::string& key_prefix) const {
       key = rows.getColumn(0).getString();
       auto record = record::record_from_json(nlohmann::json::parse(rows.getColumn(1).getString()));
       if (!record) return tl::unexpected(record.error());
-      found = record::Attempt{std::move(*record), rows.getColumn(2).getString(), {}, {}, {}};
+      found = record::Attempt{std::move(*record), rows.getColumn(2).getString(), {}, {}, {}, {}};
+      auto lines = telemetry_of(inside_->database, rows.getColumn(6).getInt64());
+      if (!lines) return tl::unexpected(lines.error());
+      found->telemetry = *std::move(lines);
       int column = 3;
       for (std::string* text : {&found->events, &found->output, &found->error}) {
         auto plain = expanded(rows.getColumn(column++).getString());

@@ -17,7 +17,7 @@
 
 namespace wattle::store {
 
-inline constexpr int kSchemaVersion = 1;
+inline constexpr int kSchemaVersion = 2;
 
 class Store {
  public:
