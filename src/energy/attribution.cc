@@ -82,6 +82,7 @@ std::int64_t idle_energy(Watts idle, Nanoseconds time, std::int64_t energy) {
 // together or leave it to the last part.
 std::vector<std::int64_t> rounded(const std::vector<Int128>& parts, std::int64_t total) {
   std::vector<std::int64_t> whole;
+  whole.reserve(parts.size());
   for (const Int128 part : parts) whole.push_back(static_cast<std::int64_t>(part / kOne));
   std::int64_t left = total - std::accumulate(whole.begin(), whole.end(), std::int64_t{0});
   const auto remainder = [&](std::size_t i) { return parts[i] % kOne; };

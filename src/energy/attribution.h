@@ -37,8 +37,10 @@ struct Share {
   Microjoules most;
 };
 
-// The CPU time of the run's tree, the one consumer, beside that of the machine, as telemetry kept it.
-[[nodiscard]] std::vector<Use> cpu_uses(const TelemetryTable& table);
+// The CPU time of the run's tree, the one consumer, beside that of the machine, as telemetry kept it. Before the run it
+// was none, and after it `total`, where that is known.
+[[nodiscard]] std::vector<Use> cpu_uses(const TelemetryTable& table, const Window& run,
+                                        std::optional<Nanoseconds> total);
 
 // Idle energy (idle power by time, never more than there is between two instants of use) is nobody's use. `kept` leaves
 // it as a part of its own; `equally` gives each consumer the same, and what cannot be divided is left; `by_use` shares

@@ -34,7 +34,7 @@ Window window(Nanoseconds begin, Nanoseconds end) {
   return {.kind = WindowKind::run, .name = "run", .epoch = {}, .begin = begin, .end = end};
 }
 
-Use use(std::int64_t second, std::vector<std::int64_t> consumers_ms, std::int64_t all_ms) {
+Use use(std::int64_t second, const std::vector<std::int64_t>& consumers_ms, std::int64_t all_ms) {
   Use result{.time = seconds(second), .consumers = {}, .all = milliseconds(all_ms)};
   for (const std::int64_t ms : consumers_ms) result.consumers.push_back(milliseconds(ms));
   return result;
@@ -170,6 +170,15 @@ TEST(Attribution, extremes_of_every_number_neither_overflow_nor_lose_a_microjoul
       for (const Share& share : a.consumers) EXPECT_GE(share.active.value, 0);
     }
   }
+}
+
+TEST(Attribution, more_use_than_any_machine_has_is_no_use) {
+  constexpr Nanoseconds kBiggest{std::numeric_limits<std::int64_t>::max()};
+  const Use before{.time = {}, .consumers = std::vector<Nanoseconds>(40, -kBiggest), .all = {}};
+  const Use after{.time = seconds(10), .consumers = std::vector<Nanoseconds>(40, kBiggest), .all = kBiggest};
+  const Attribution a = attribute(steady(10, 7), {before, after}, window({}, seconds(10)), Watts{}, IdleRule::kept);
+  EXPECT_THAT(a.why_absent, HasSubstr("nobody's use is known"));
+  EXPECT_EQ(a.unknown, a.total);
 }
 
 TEST(Attribution, an_equal_rest_that_cannot_be_divided_is_the_others) {

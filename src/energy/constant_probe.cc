@@ -5,10 +5,12 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "base/text.h"
 #include "energy/coefficients.h"
+#include "energy/exact.h"
 
 namespace wattle::energy {
 namespace {
@@ -22,13 +24,18 @@ class ConstantProbe final : public Probe {
     domains_.push_back(std::move(domain));
   }
   [[nodiscard]] const std::vector<Domain>& domains() const override { return domains_; }
-  void read(Nanoseconds /*now*/, std::span<Reading> out) override {
-    out[0].kind = Reading::Kind::power;
-    out[0].value = microwatts_;
+  // As a counter: nothing can happen to it between two reads, however far apart.
+  void read(Nanoseconds now, std::span<Reading> out) override {
+    if (!first_) first_ = now;
+    const Int128 microjoules = static_cast<Int128>(microwatts_) * (now - *first_).value / 1'000'000'000;
+    out[0].kind = Reading::Kind::counter;
+    out[0].value = static_cast<std::uint64_t>(microjoules);
+    out[0].modulus = kNeverWraps;
   }
 
  private:
   std::uint64_t microwatts_;
+  std::optional<Nanoseconds> first_;
   std::vector<Domain> domains_;
 };
 

@@ -28,7 +28,6 @@ Nanoseconds tick() { return {1'000'000'000 / ::sysconf(_SC_CLK_TCK)}; }
 struct Group {
   bool v2 = false;
   std::string path;
-  friend bool operator==(const Group&, const Group&) = default;
 };
 
 std::vector<Group> groups_of(const fs::path& sysroot, pid_t pid) {

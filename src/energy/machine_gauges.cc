@@ -21,7 +21,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-enum Column : std::size_t { kBusy, kSteal, kFrequency, kTemperature, kThrottled, kMemory, kSwap };
+struct Column {
+  enum : std::size_t { busy, steal, frequency, temperature, throttled, memory, swap };
+};
 
 constexpr std::size_t kBuffer = 4096;
 constexpr std::size_t kMostFrequencies = 64;  // files kept open, and CPUs that an old kernel wakes to ask them
@@ -61,6 +63,7 @@ std::vector<fs::path> cpu_folders(const fs::path& sysroot) {
     if (number) by_number.emplace(static_cast<std::int64_t>(*number), path);
   }
   std::vector<fs::path> folders;
+  folders.reserve(by_number.size());
   for (auto& [number, path] : by_number) folders.push_back(std::move(path));
   return folders;
 }
@@ -182,8 +185,8 @@ class MachineGauges final : public GaugeSource {
 
   void read(Nanoseconds now, pid_t /*root*/, std::span<double> out) override {
     const Moment moment{.time = now, .cpu = cpu_.read(), .throttled = throttled()};
-    out[kFrequency] = frequency(moment.cpu ? moment.cpu->online : 0).value_or(kNotTold);
-    out[kTemperature] = temperature().value_or(kNotTold);
+    out[Column::frequency] = frequency(moment.cpu ? moment.cpu->online : 0).value_or(kNotTold);
+    out[Column::temperature] = temperature().value_or(kNotTold);
     tell_memory(out);
     if (before_ && now - before_->time < kShortestRate) return;
     if (before_) tell_rates(*before_, moment, out);
@@ -200,12 +203,12 @@ class MachineGauges final : public GaugeSource {
   static void tell_rates(const Moment& before, const Moment& now, std::span<double> out) {
     const auto shares = before.cpu && now.cpu ? cpu_shares(*before.cpu, *now.cpu) : std::nullopt;
     if (shares) {
-      out[kBusy] = shares->busy;
-      out[kSteal] = shares->steal;
+      out[Column::busy] = shares->busy;
+      out[Column::steal] = shares->steal;
     }
     if (before.throttled && now.throttled && *now.throttled >= *before.throttled) {
       const auto events = static_cast<double>(*now.throttled - *before.throttled);
-      out[kThrottled] = events / to_seconds(now.time - before.time).value;
+      out[Column::throttled] = events / to_seconds(now.time - before.time).value;
     }
   }
 
@@ -251,10 +254,10 @@ class MachineGauges final : public GaugeSource {
 
   void tell_memory(std::span<double> out) {
     const std::string_view text = meminfo_.read(buffer_);
-    out[kMemory] = memory_field(text, "MemAvailable").value_or(kNotTold);
+    out[Column::memory] = memory_field(text, "MemAvailable").value_or(kNotTold);
     const auto swap = memory_field(text, "SwapTotal");
     const auto free = memory_field(text, "SwapFree");
-    if (swap && free && *swap >= *free) out[kSwap] = *swap - *free;
+    if (swap && free && *swap >= *free) out[Column::swap] = *swap - *free;
   }
 
   fs::path sysroot_;

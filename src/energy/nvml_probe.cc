@@ -79,7 +79,9 @@ Told read_energy(const Nvml& nvml, NvmlDevice device) {
   if (*energy > std::numeric_limits<std::uint64_t>::max() / 1000) {
     return absent(fmt::format("energy: NVML says {} mJ, which is no reading", *energy), NvmlReturn::no_data);
   }
-  return told(Reading::Kind::counter, *energy * 1000);
+  Told counter = told(Reading::Kind::counter, *energy * 1000);
+  counter.reading.modulus = kNeverWraps;
+  return counter;
 }
 
 Told read_power(const Nvml& nvml, NvmlDevice device, const Channel& channel) {

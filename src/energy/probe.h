@@ -61,6 +61,7 @@ struct Found {
   std::string fix_lasting;           // the same beyond the next boot, or empty
   std::string proven;                // "verified on hardware (machine, date)" or "verified on a fake only"
   std::unique_ptr<Probe> probe;      // only when found
+  bool asked_for = false;            // by name: its absence is a hole
   std::vector<std::string> missing;  // domains that exist but could not be read, with the reason
 };
 

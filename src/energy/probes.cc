@@ -96,7 +96,10 @@ std::vector<std::string> probe_names() {
 
 std::vector<Found> find_probes(const ProbeOptions& options) {
   std::vector<Found> all;
-  for (const std::string& name : options.wanted) all.push_back(find_named(name, options));
+  for (const std::string& name : options.wanted) {
+    all.push_back(find_named(name, options));
+    all.back().asked_for = true;
+  }
   if (!options.wanted.empty()) return all;
 
   ProbeOptions narrowed = options;

@@ -15,7 +15,9 @@ namespace {
 constexpr std::string_view kRunCpuTime = "run_cpu_time";
 constexpr std::string_view kMachineBusyTime = "machine_busy_time";
 
-enum Column : std::size_t { kProcesses, kThreads, kCpu, kResident, kRead, kWrite, kOthers, kCpuTime, kBusyTime };
+struct Column {
+  enum : std::size_t { processes, threads, cpu, resident, read, write, others, cpu_time, busy_time };
+};
 
 std::vector<Gauge> process_columns() {
   return {
@@ -49,17 +51,18 @@ class ProcessGauges final : public GaugeSource {
 
   void read(Nanoseconds now, pid_t root, std::span<double> out) override {
     follow(root);
+    const std::optional<CpuTime> machine = machine_.read();
+    if (machine) out[Column::busy_time] = to_seconds(busy_time(*machine)).value;
     const std::optional<TreeUse> use = tree_ ? tree_->scan(now) : std::nullopt;
     if (!use) {
       before_.reset();
       return;
     }
-    out[kProcesses] = static_cast<double>(use->processes);
-    out[kThreads] = static_cast<double>(use->threads);
-    out[kResident] = static_cast<double>(use->resident_bytes);
-    const Moment moment{.time = now, .tree = *use, .machine = machine_.read()};
-    out[kCpuTime] = to_seconds(moment.tree.cpu_time).value;
-    if (moment.machine) out[kBusyTime] = to_seconds(busy_time(*moment.machine)).value;
+    out[Column::processes] = static_cast<double>(use->processes);
+    out[Column::threads] = static_cast<double>(use->threads);
+    out[Column::resident] = static_cast<double>(use->resident_bytes);
+    const Moment moment{.time = now, .tree = *use, .machine = machine};
+    out[Column::cpu_time] = to_seconds(moment.tree.cpu_time).value;
     if (before_ && now - before_->time < kShortestRate) return;
     if (before_) tell_rates(*before_, moment, out);
     before_ = moment;
@@ -77,16 +80,16 @@ class ProcessGauges final : public GaugeSource {
   static void tell_rates(const Moment& before, const Moment& now, std::span<double> out) {
     const double elapsed = to_seconds(now.time - before.time).value;
     const Nanoseconds used = now.tree.cpu_time - before.tree.cpu_time;
-    out[kCpu] = to_seconds(used).value / elapsed;
+    out[Column::cpu] = to_seconds(used).value / elapsed;
     if (before.tree.io && now.tree.io) {
-      out[kRead] = static_cast<double>(now.tree.io->read_bytes - before.tree.io->read_bytes) / elapsed;
-      out[kWrite] = static_cast<double>(now.tree.io->write_bytes - before.tree.io->write_bytes) / elapsed;
+      out[Column::read] = static_cast<double>(now.tree.io->read_bytes - before.tree.io->read_bytes) / elapsed;
+      out[Column::write] = static_cast<double>(now.tree.io->write_bytes - before.tree.io->write_bytes) / elapsed;
     }
     if (!before.machine || !now.machine) return;
     const auto machine = cpu_shares(*before.machine, *now.machine);
     if (!machine) return;
     // The two are counted apart, in ticks: a tree that did everything may have done a little more than that.
-    out[kOthers] = std::clamp(machine->busy - used / machine->time, 0.0, 1.0);
+    out[Column::others] = std::clamp(machine->busy - used / machine->time, 0.0, 1.0);
   }
 
   std::filesystem::path sysroot_;
@@ -103,21 +106,30 @@ std::unique_ptr<GaugeSource> process_gauges(const ProbeOptions& options) {
   return std::make_unique<ProcessGauges>(options.sysroot);
 }
 
-std::vector<Use> cpu_uses(const TelemetryTable& table) {
+std::vector<Use> cpu_uses(const TelemetryTable& table, const Window& run, std::optional<Nanoseconds> total) {
   const auto column = [&](std::string_view name) {
     return static_cast<std::size_t>(
         std::find_if(table.gauges.begin(), table.gauges.end(), [&](const Gauge& gauge) { return gauge.name == name; }) -
         table.gauges.begin());
   };
-  const std::size_t run = column(kRunCpuTime);
+  const std::size_t own = column(kRunCpuTime);
   const std::size_t machine = column(kMachineBusyTime);
   std::vector<Use> uses;
   for (const TelemetryRow& row : table.rows) {
-    if (run >= row.values.size() || machine >= row.values.size()) break;
-    if (!std::isfinite(row.values[run]) || !std::isfinite(row.values[machine])) continue;
-    uses.push_back({.time = row.time,
-                    .consumers = {to_nanoseconds(Seconds{row.values[run]})},
-                    .all = to_nanoseconds(Seconds{row.values[machine]})});
+    if (own >= row.values.size() || machine >= row.values.size()) break;
+    if (!std::isfinite(row.values[machine])) continue;
+    Use use{.time = row.time, .consumers = {}, .all = to_nanoseconds(Seconds{row.values[machine]})};
+    const Nanoseconds last = uses.empty() ? Nanoseconds{} : uses.back().consumers.front();
+    if (row.time <= run.begin) {
+      use.consumers = {Nanoseconds{}};  // nothing of it ran
+    } else if (row.time >= run.end && total) {
+      use.consumers = {std::max(last, *total)};  // what the kernel says of it when it had ended
+    } else if (std::isfinite(row.values[own])) {
+      use.consumers = {std::max(last, to_nanoseconds(Seconds{row.values[own]}))};
+    } else {
+      continue;
+    }
+    uses.push_back(std::move(use));
   }
   return uses;
 }

@@ -49,6 +49,18 @@ TEST_F(ProcessGauges, tells_what_the_tree_uses_and_what_others_do) {
   EXPECT_DOUBLE_EQ(values["run_write"], 0.0);
 }
 
+TEST_F(ProcessGauges, a_rate_over_too_short_a_time_is_not_told_and_not_forgotten) {
+  machine(0, 0);
+  process({.pid = 10, .parent = 1});
+  const auto gauges = source();
+  read(*gauges, seconds(1), 10);
+  process({.pid = 10, .parent = 1, .ticks = 5});
+  Values values = read(*gauges, seconds(1) + milliseconds(10), 10);
+  EXPECT_THAT(values["run_cpu"], IsNan());
+  EXPECT_EQ(values["run_processes"], 1.0);
+  EXPECT_DOUBLE_EQ(read(*gauges, seconds(1) + milliseconds(100), 10)["run_cpu"], 0.5);
+}
+
 TEST_F(ProcessGauges, a_tree_that_did_everything_leaves_nothing_to_others) {
   machine(0, 0);
   process({.pid = 10, .parent = 1});

@@ -334,6 +334,21 @@ TEST_F(FakeTree, a_pid_used_again_is_another_process) {
   EXPECT_THAT(tree.members(), ElementsAre(10));
 }
 
+TEST_F(FakeTree, the_roots_pid_used_again_is_no_root) {
+  process({.pid = 1});
+  process({.pid = 10, .parent = 1});
+  process({.pid = 11, .parent = 10});
+  ProcessTree tree(root_, 10);
+  ASSERT_TRUE(tree.scan(seconds(1)));
+  ends(10);
+  process({.pid = 11, .parent = 1});  // nobody below it was a subreaper
+  ASSERT_TRUE(tree.scan(seconds(2)));
+  process({.pid = 10, .parent = 1, .start = 2000});
+  process({.pid = 12, .parent = 10, .start = 2001});
+  ASSERT_TRUE(tree.scan(seconds(3)));
+  EXPECT_THAT(tree.members(), ElementsAre(11));
+}
+
 TEST_F(FakeTree, a_child_that_was_waited_for_counts_once) {
   process({.pid = 10, .parent = 1});
   process({.pid = 11, .parent = 10, .ticks = 500});

@@ -29,7 +29,7 @@ Sampler::Sampler(Clock& clock, std::vector<Found> probes, SamplerOptions options
     : clock_(clock), options_(std::move(options)) {
   options_.interval = std::max(options_.interval, kShortestInterval);
   for (Found& found : probes) {
-    if (found.status == Found::Status::denied) {
+    if (found.status == Found::Status::denied || (found.status == Found::Status::absent && found.asked_for)) {
       trace_.missing.push_back(fmt::format("{}: {}", found.name, found.reason));
     }
     trace_.missing.insert(trace_.missing.end(), found.missing.begin(), found.missing.end());

@@ -45,7 +45,9 @@ bool of_a_processor(energy::DomainKind kind) {
 
 // Idle energy stays nobody's: whoever rents the machine pays for it, whatever runs.
 void attribute_processors(Measurement& measurement, const energy::Window& window) {
-  const std::vector<energy::Use> uses = energy::cpu_uses(measurement.telemetry);
+  const record::Resources& resources = measurement.record.resources;
+  const Nanoseconds total = to_nanoseconds(resources.user_cpu + resources.system_cpu);
+  const std::vector<energy::Use> uses = energy::cpu_uses(measurement.telemetry, window, total);
   for (std::size_t i = 0; i < measurement.domains.size(); ++i) {
     DomainEnergy& domain = measurement.domains[i];
     if (!of_a_processor(domain.domain.kind) || !domain.gross.energy) continue;
