@@ -103,7 +103,7 @@ TEST_F(Nvidia, a_gpu_has_its_counter_and_beside_it_the_integral_of_its_power) {
   const auto readings = read(found, 1000);
   EXPECT_EQ(readings[0].kind, Reading::Kind::counter);
   EXPECT_EQ(readings[0].value, (5000U + 160'000U) * 1000U) << "mJ are told as µJ";
-  EXPECT_EQ(readings[0].modulus, 0U);
+  EXPECT_EQ(readings[0].modulus, kNeverWraps);
   EXPECT_EQ(readings[1].kind, Reading::Kind::power);
   EXPECT_EQ(readings[1].value, 100'000'000U) << "mW are told as µW";
 }
