@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/text.h"
+#include "energy/calibration.h"
 #include "energy/fields.h"
 
 namespace wattle::energy {
@@ -79,13 +80,29 @@ Domain model_domain(std::string name, DomainKind kind, Nanoseconds period) {
           .simulated = false};
 }
 
+// What the model multiplies with on one machine.
+struct Factors {
+  CpuCoefficients table;
+  std::optional<Calibration> calibration;  // instead of the table
+  std::optional<Watts> memory;             // absent: it is within the calibration
+};
+
 class ModelProbe final : public Probe {
  public:
-  ModelProbe(const std::filesystem::path& proc_stat, CpuCoefficients cpu, Watts ram)
-      : fd_(::open(proc_stat.c_str(), O_RDONLY | O_CLOEXEC)), cpu_(cpu), ram_(ram), buffer_(1U << 16U, '\0') {
+  ModelProbe(const std::filesystem::path& proc_stat, const Factors& factors)
+      : fd_(::open(proc_stat.c_str(), O_RDONLY | O_CLOEXEC)),
+        cpu_(factors.table),
+        ram_(factors.memory),
+        buffer_(1U << 16U, '\0') {
     ticks_per_second_ = ::sysconf(_SC_CLK_TCK);
     domains_.push_back(model_domain("cpu (model)", DomainKind::cpu_model, {1'000'000'000 / ticks_per_second_}));
-    domains_.push_back(model_domain("ram (model)", DomainKind::ram_model, {}));
+    if (factors.calibration) {
+      domains_[0].source = "model, calibrated against " + factors.calibration->provenance();
+      domains_[0].gain_uncertainty = factors.calibration->gain();
+      domains_[0].simulated = factors.calibration->simulated;
+      curve_.emplace(factors.calibration->fit.curve);
+    }
+    if (ram_) domains_.push_back(model_domain("ram (model)", DomainKind::ram_model, {}));
   }
   ModelProbe(const ModelProbe&) = delete;
   ModelProbe& operator=(const ModelProbe&) = delete;
@@ -97,23 +114,28 @@ class ModelProbe final : public Probe {
 
   void read(Nanoseconds now, std::span<Reading> out) override {
     if (!first_) first_ = now;
-    const Joules ram = ram_ * to_seconds(now - *first_);
-    out[1] = {.kind = Reading::Kind::counter, .value = in_microjoules(ram), .modulus = kNeverWraps, .reason = {}};
+    if (ram_) out[1] = counted(*ram_ * to_seconds(now - *first_));
     const auto time = read_cpu_time();
     if (!time) {
       out[0] = {.kind = Reading::Kind::absent, .value = 0, .modulus = 0, .reason = "/proc/stat cannot be read"};
       return;
     }
     count(now, *time);
-    const Seconds online = to_seconds(online_);
-    const Seconds busy{static_cast<double>(busy_ticks_) / static_cast<double>(ticks_per_second_)};
-    const Joules cpu = cpu_.idle * online + (cpu_.busy - cpu_.idle) * busy;
-    out[0] = {.kind = Reading::Kind::counter, .value = in_microjoules(cpu), .modulus = kNeverWraps, .reason = {}};
+    out[0] = counted(curve_ ? curve_->energy() : by_table());
   }
 
  private:
-  static std::uint64_t in_microjoules(Joules energy) {
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_microjoules(energy).value));
+  static Reading counted(Joules energy) {
+    const auto microjoules = static_cast<std::uint64_t>(std::max<std::int64_t>(0, to_microjoules(energy).value));
+    return {.kind = Reading::Kind::counter, .value = microjoules, .modulus = kNeverWraps, .reason = {}};
+  }
+
+  [[nodiscard]] Joules by_table() const {
+    return cpu_.idle * to_seconds(online_) + (cpu_.busy - cpu_.idle) * in_seconds(busy_ticks_);
+  }
+
+  [[nodiscard]] Seconds in_seconds(std::int64_t ticks) const {
+    return {static_cast<double>(ticks) / static_cast<double>(ticks_per_second_)};
   }
 
   // Only the first lines matter, and they stand first; the interrupt counts after them are cut off on large machines.
@@ -126,8 +148,11 @@ class ModelProbe final : public Probe {
   // Ticks that run backwards (some containers' /proc) count as none.
   void count(Nanoseconds now, const CpuTime& time) {
     if (last_) {
-      busy_ticks_ += std::max<std::int64_t>(0, time.busy_ticks - last_->busy_ticks);
-      online_ += (now - last_time_) * last_->online;
+      const std::int64_t busy = std::max<std::int64_t>(0, time.busy_ticks - last_->busy_ticks);
+      const Nanoseconds passed = now - last_time_;
+      busy_ticks_ += busy;
+      online_ += passed * last_->online;
+      if (curve_) curve_->add(passed, in_seconds(busy) / static_cast<double>(last_->online));
     }
     last_ = time;
     last_time_ = now;
@@ -135,7 +160,8 @@ class ModelProbe final : public Probe {
 
   int fd_;
   CpuCoefficients cpu_;
-  Watts ram_;
+  std::optional<CurveIntegral> curve_;  // instead of cpu_
+  std::optional<Watts> ram_;
   long ticks_per_second_ = 100;
   std::string buffer_;
   std::vector<Domain> domains_;
@@ -145,6 +171,30 @@ class ModelProbe final : public Probe {
   std::int64_t busy_ticks_ = 0;
   Nanoseconds online_{};  // CPU time that was to be had: Σ online CPUs · Δt
 };
+
+// This machine's calibration; why there is none is left in `why` where there is a file.
+std::optional<Calibration> calibration_of(const ProbeOptions& options, std::string& why) {
+  std::error_code error;
+  if (options.calibration.empty() || !std::filesystem::exists(options.calibration, error)) return std::nullopt;
+  auto loaded = load_calibration(options.calibration, options.machine);
+  if (loaded) return *std::move(loaded);
+  why = loaded.error().message;
+  return std::nullopt;
+}
+
+std::string described(const Factors& factors, std::int64_t cpus, double gib) {
+  const std::string memory = fmt::format("{:.1f} GiB at {} W", gib, kRamWattsPerGib.value);
+  if (factors.calibration) {
+    const Calibration& calibration = *factors.calibration;
+    const PowerCurve& curve = calibration.fit.curve;
+    return fmt::format("last resort, calibrated against {}{}, ±{:.0f} %: {} at rest to {} at full use, {}",
+                       calibration.provenance(), calibration.simulated ? ", simulated" : "", calibration.gain() * 100,
+                       human(curve.at(0.0)), human(curve.at(1.0)),
+                       factors.memory ? memory : std::string("memory within"));
+  }
+  return fmt::format("last resort, ±{:.0f} %: {} CPUs at {} to {} W ({}), {}", kModelGain * 100, cpus,
+                     factors.table.idle.value, factors.table.busy.value, factors.table.family, memory);
+}
 
 }  // namespace
 
@@ -192,13 +242,19 @@ Found find_model(const ProbeOptions& options) {
     return found;
   }
   const auto cpuinfo = read_text(options.sysroot / "proc/cpuinfo");
-  const CpuCoefficients cpu = cpu_coefficients(cpuinfo ? *cpuinfo : "");
   const double gib = static_cast<double>(*memory) / static_cast<double>(1U << 30U);
+  Factors factors;
+  factors.table = cpu_coefficients(cpuinfo ? *cpuinfo : "");
+  std::string unusable;
+  factors.calibration = calibration_of(options, unusable);
+  if (!factors.calibration || !factors.calibration->covers_memory) factors.memory = kRamWattsPerGib * gib;
   found.status = Found::Status::found;
-  found.reason = fmt::format("last resort, ±{:.0f} %: {} CPUs at {} to {} W ({}), {:.1f} GiB at {} W", kModelGain * 100,
-                             parse_proc_stat(*stat)->online, cpu.idle.value, cpu.busy.value, cpu.family, gib,
-                             kRamWattsPerGib.value);
-  found.probe = std::make_unique<ModelProbe>(options.sysroot / "proc/stat", cpu, kRamWattsPerGib * gib);
+  found.reason = described(factors, parse_proc_stat(*stat)->online, gib);
+  if (!unusable.empty()) {
+    found.reason += "; its calibration is not used: " + unusable;
+    found.fix = "wattle calibrate";
+  }
+  found.probe = std::make_unique<ModelProbe>(options.sysroot / "proc/stat", factors);
   return found;
 }
 

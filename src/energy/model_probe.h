@@ -5,7 +5,8 @@
 //
 // P_min and P_max are watts per logical CPU (vCPU) by processor family, from Cloud Carbon Footprint
 // (cloudcarbonfootprint.org, Methodology, Appendix I; Apache-2.0), there derived from SPECpower. Linear in utilisation,
-// as there. ±40 % for a machine that was never calibrated.
+// as there. ±40 % for a machine that was never calibrated; where it was (calibration.h), E_cpu is the fitted curve's,
+// and so is the uncertainty.
 #pragma once
 
 #include <filesystem>
@@ -35,7 +36,9 @@ struct CpuTime {
 [[nodiscard]] std::optional<std::int64_t> usable_memory_bytes(const std::filesystem::path& sysroot);
 
 // Domains "cpu (model)" and "ram (model)". Busy time is accumulated in whole ticks, so their coarseness (10 ms) stays
-// at a window's edges. CPUs that come and go are followed.
+// at a window's edges. CPUs that come and go are followed. With a calibration the CPU's domain is what that was fitted
+// against; where this holds the memory too there is no "ram (model)". A calibration that is damaged or another
+// machine's is not used, and the reason says so.
 [[nodiscard]] Found find_model(const ProbeOptions& options);
 
 }  // namespace wattle::energy

@@ -5,11 +5,13 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "energy/accumulator.h"
+#include "energy/calibration.h"
 
 namespace wattle::energy {
 namespace {
@@ -44,6 +46,33 @@ class ProcTree : public testing::Test {
     write("proc/stat", text + "intr 12345 0 0\nctxt 1\n");
   }
   [[nodiscard]] Found find() const { return find_model({.sysroot = root_, .wanted = {}}); }
+  // As `wattle calibrate` would have left it: 10 W at rest, 17.5 W at half, 40 W at full use.
+  [[nodiscard]] static Calibration calibration() {
+    Calibration calibration;
+    calibration.machine = "this one";
+    calibration.fitted_wall = seconds(1'777'900'000);
+    calibration.against = "powercap";
+    calibration.domains = {"package-0"};
+    calibration.source_gain = 0.05;
+    calibration.fit = {.curve = {{10}, {0}, {30}},
+                       .points = 10,
+                       .rms = {1},
+                       .largest = {1},
+                       .relative_rms = 0.02,
+                       .relative_largest = 0.03};
+    return calibration;
+  }
+  [[nodiscard]] Found find_with(const std::string& file, const std::string& machine = "this one") const {
+    write_calibration(file);
+    ProbeOptions options;
+    options.sysroot = root_;
+    options.calibration = root_ / "calibration.json";
+    options.machine = machine;
+    return find_model(options);
+  }
+  void write_calibration(const std::string& text) const {
+    std::ofstream(root_ / "calibration.json", std::ios::trunc) << text;
+  }
   static std::vector<Reading> read(const Found& found, Nanoseconds now) {
     std::vector<Reading> readings(2);
     found.probe->read(now, readings);
@@ -120,6 +149,93 @@ TEST_F(ProcTree, a_stat_that_turns_to_garbage_is_absent) {
   write("proc/stat", "");
   EXPECT_EQ(read(found, seconds(1))[0].kind, Reading::Kind::absent);
   EXPECT_EQ(read(found, seconds(1))[1].kind, Reading::Kind::counter) << "memory needs no stat";
+}
+
+TEST_F(ProcTree, a_calibration_replaces_the_table) {
+  const Found found = find_with(calibration_json(calibration()));
+  ASSERT_EQ(found.status, Found::Status::found) << found.reason;
+  const Domain& cpu = found.probe->domains()[0];
+  EXPECT_EQ(cpu.source, "model, calibrated against powercap (package-0) on 2026-05-04");
+  EXPECT_EQ(cpu.provenance, Provenance::model) << "it stays an estimate";
+  EXPECT_EQ(cpu.gain_uncertainty, calibration().gain());
+  EXPECT_LT(cpu.gain_uncertainty, kModelGain);
+  EXPECT_FALSE(cpu.simulated);
+  EXPECT_THAT(found.reason, HasSubstr("calibrated against powercap (package-0) on 2026-05-04, ±12 %"));
+
+  (void)read(found, seconds(0));
+  const double busy = 5.0 * 4 / tick();  // half of four CPUs for 10 s
+  stat(std::lround(busy), 4);
+  const auto half = read(found, seconds(10));
+  EXPECT_NEAR(static_cast<double>(half[0].value), 175e6, 1.0) << "the bent curve's, not 250 J by its chord";
+  EXPECT_NEAR(static_cast<double>(half[1].value), 0.392 * 16 * 10 * 1e6, 1.0) << "memory is not in a package";
+}
+
+TEST_F(ProcTree, a_calibrated_use_is_that_of_the_cpus_online) {
+  const Found found = find_with(calibration_json(calibration()));
+  stat(0, 2);
+  (void)read(found, seconds(0));
+  stat(std::lround(5.0 * 2 / tick()), 2);
+  EXPECT_NEAR(static_cast<double>(read(found, seconds(10))[0].value), 175e6, 1.0);
+}
+
+TEST_F(ProcTree, memory_within_the_calibration_is_not_counted_twice) {
+  Calibration wall = calibration();
+  wall.covers_memory = true;
+  const Found found = find_with(calibration_json(wall));
+  ASSERT_EQ(found.probe->domains().size(), 1U);
+  EXPECT_EQ(found.probe->domains()[0].kind, DomainKind::cpu_model);
+  EXPECT_THAT(found.reason, HasSubstr("memory within"));
+  std::vector<Reading> readings(1);
+  found.probe->read(seconds(0), readings);
+  found.probe->read(seconds(10), readings);
+  EXPECT_NEAR(static_cast<double>(readings[0].value), 100e6, 1.0);
+}
+
+TEST_F(ProcTree, a_calibration_by_a_replay_is_simulated) {
+  Calibration replayed = calibration();
+  replayed.simulated = true;
+  const Found found = find_with(calibration_json(replayed));
+  EXPECT_TRUE(found.probe->domains()[0].simulated);
+  EXPECT_FALSE(found.probe->domains()[1].simulated) << "the memory's table is not";
+  EXPECT_THAT(found.reason, HasSubstr("simulated"));
+}
+
+TEST_F(ProcTree, a_foreign_or_damaged_calibration_is_not_used_and_said_so) {
+  const std::string whole = calibration_json(calibration());
+  const auto expect_table = [](const Found& found, const char* why) {
+    ASSERT_EQ(found.status, Found::Status::found);
+    EXPECT_EQ(found.probe->domains()[0].gain_uncertainty, kModelGain);
+    EXPECT_EQ(found.probe->domains()[0].source, "model: CPU + RAM");
+    EXPECT_THAT(found.reason, HasSubstr("±40 %"));
+    EXPECT_THAT(found.reason, HasSubstr("calibration is not used"));
+    EXPECT_THAT(found.reason, HasSubstr(why));
+    EXPECT_EQ(found.fix, "wattle calibrate");
+  };
+  expect_table(find_with(whole, "another"), "of another machine: this one");
+  expect_table(find_with(whole, ""), "of another machine");
+  expect_table(find_with(whole.substr(0, 100)), "not an object");
+  expect_table(find_with(""), "not an object");
+}
+
+TEST_F(ProcTree, without_a_calibration_nothing_is_said_of_one) {
+  ProbeOptions options;
+  options.sysroot = root_;
+  options.calibration = root_ / "none.json";
+  EXPECT_THAT(find_model(options).reason, testing::Not(HasSubstr("calibrat")));
+}
+
+TEST_F(ProcTree, a_calibrated_energy_sampled_often_is_the_same) {
+  const Found found = find_with(calibration_json(calibration()));
+  Accumulator accumulator(found.probe->domains()[0]);
+  std::optional<Sample> last;
+  // One of four CPUs busy, a tick at a time: at 7 ms each read sees 0 or 36 % where 25 % is true.
+  for (int i = 0; i <= 600; ++i) {
+    stat(std::lround(std::floor(0.007 * i / tick())), 4);
+    last = accumulator.add(seconds(7) + milliseconds(7) * i, read(found, seconds(7) + milliseconds(7) * i)[0], false);
+  }
+  EXPECT_EQ(accumulator.failures(), 0) << accumulator.last_failure();
+  const double truth = (10 + 30 * 0.25 * 0.25) * 4.2;
+  EXPECT_NEAR(to_joules(last->cumulative).value, truth, 0.01 * truth);
 }
 
 TEST_F(ProcTree, without_proc_there_is_no_model) {

@@ -76,6 +76,7 @@ struct ProbeOptions {
   std::optional<std::string> visible_gpus{};
   std::optional<std::string> gpu_order{};  // CUDA_DEVICE_ORDER, which says what an index in visible_gpus means
   std::filesystem::path calibration{};     // of the model (calibration.h); empty, or no such file: its table
+  std::string machine{};                   // this machine, as its calibration names it; another's is not used
   // GET http://HOST[:PORT]/PATH, answered within the time; empty: nothing on the network is asked. Given from outside,
   // so that whoever measures without a network does not load one.
   std::function<Result<std::string>(const std::string& url, Nanoseconds time)> http_get{};
