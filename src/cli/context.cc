@@ -23,7 +23,8 @@ energy::ProbeOptions Context::probe_options() const {
   options.wanted = probes;
   if (const char* library = std::getenv("WATTLE_NVML")) options.nvml_library = library;
   if (const char* visible = std::getenv("CUDA_VISIBLE_DEVICES")) options.visible_gpus = visible;
-  options.calibration = state_folder() / "calibration.json";
+  options.calibration = calibration_file();
+  options.machine = record::machine_identity(record::machine_fingerprint(sysroot));
   if (const char* order = std::getenv("CUDA_DEVICE_ORDER")) options.gpu_order = order;
   options.http_get = [file = program](const std::string& url, Nanoseconds time) -> Result<std::string> {
     const auto http = http::load_http(file);

@@ -37,6 +37,7 @@ struct Context {
   // ~/.local/state.
   [[nodiscard]] std::filesystem::path state_folder() const;
   [[nodiscard]] std::filesystem::path idle_file() const { return state_folder() / "idle.json"; }
+  [[nodiscard]] std::filesystem::path calibration_file() const { return state_folder() / "calibration.json"; }
   // Where attempts live until the store has them.
   [[nodiscard]] std::filesystem::path runs_folder() const { return store.string() + ".runs"; }
 };
@@ -45,6 +46,7 @@ struct Context {
 // program's exit code.
 using Chosen = std::function<int()>;
 using AddCommand = void (*)(CLI::App& app, Context& context, Chosen& chosen);
+void add_calibrate(CLI::App& app, Context& context, Chosen& chosen);
 void add_check(CLI::App& app, Context& context, Chosen& chosen);
 void add_compare(CLI::App& app, Context& context, Chosen& chosen);
 void add_doctor(CLI::App& app, Context& context, Chosen& chosen);
