@@ -104,7 +104,8 @@ class Ladder : public testing::Test {
                   .value = static_cast<std::uint64_t>(machine.energy * parts[i] * 1e6),
                   .modulus = energy::kNeverWraps,
                   .reason = {}};
-        if (silent_from && clock.monotonic() > *silent_from) out[i] = {.kind = Reading::Kind::gap, .reason = "gone"};
+        if (silent_from && clock.monotonic() > *silent_from && clock.monotonic() < silent_until)
+          out[i] = {.kind = Reading::Kind::gap, .reason = "gone"};
       }
     });
   }
@@ -119,6 +120,7 @@ class Ladder : public testing::Test {
   std::stop_source stop;
   OnLevel on_level;
   std::optional<Nanoseconds> silent_from;
+  Nanoseconds silent_until = seconds(1'000'000);
 };
 
 TEST_F(Ladder, finds_the_machines_curve) {
@@ -278,6 +280,14 @@ TEST_F(Ladder, refuses_a_source_that_falls_silent) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().kind, ErrorKind::environment);
   EXPECT_THAT(refused.error().message, HasSubstr("package-0 was not measured while the load was"));
+}
+
+TEST_F(Ladder, refuses_a_level_of_which_much_was_not_seen) {
+  silent_from = clock.monotonic() + seconds(44);
+  silent_until = *silent_from + seconds(3);
+  const auto refused = run(package());
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("% of it was seen"));
 }
 
 TEST_F(Ladder, refuses_power_that_has_nothing_to_do_with_the_load) {
