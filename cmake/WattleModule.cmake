@@ -46,6 +46,8 @@ function(wattle_module name)
   if(WATTLE_TESTS AND tests)
     find_package(GTest REQUIRED)
     add_executable(${name}_test ${tests})
+    # Tests are compiled far more often than they run long.
+    target_compile_options(${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
     target_link_libraries(${name}_test PRIVATE wattle_${name} wattle_flags GTest::gtest GTest::gmock GTest::gtest_main)
     add_test(NAME ${name} COMMAND ${name}_test)
   endif()

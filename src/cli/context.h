@@ -54,6 +54,7 @@ void add_export(CLI::App& app, Context& context, Chosen& chosen);
 void add_init(CLI::App& app, Context& context, Chosen& chosen);
 void add_list(CLI::App& app, Context& context, Chosen& chosen);
 void add_measure(CLI::App& app, Context& context, Chosen& chosen);
+void add_metrics(CLI::App& app, Context& context, Chosen& chosen);
 void add_monitor(CLI::App& app, Context& context, Chosen& chosen);
 void add_plan(CLI::App& app, Context& context, Chosen& chosen);
 void add_report(CLI::App& app, Context& context, Chosen& chosen);

@@ -11,4 +11,14 @@ std::vector<std::unique_ptr<GaugeSource>> gauge_sources(const ProbeOptions& opti
   return sources;
 }
 
+std::vector<Gauge> known_gauges() {
+  std::vector<Gauge> all;
+  const ProbeOptions nowhere{.sysroot = "/nonexistent"};
+  for (const auto& source :
+       {machine_gauges(nowhere)->gauges(), process_gauges(nowhere)->gauges(), gpu_gauge_columns("gpu-N")}) {
+    all.insert(all.end(), source.begin(), source.end());
+  }
+  return all;
+}
+
 }  // namespace wattle::energy

@@ -65,11 +65,7 @@ class NvmlGauges final : public GaugeSource {
   NvmlGauges(std::shared_ptr<const Nvml> nvml, std::vector<VisibleGpu> gpus)
       : nvml_(std::move(nvml)), gpus_(std::move(gpus)), lost_(gpus_.size(), false) {
     for (const VisibleGpu& gpu : gpus_) {
-      for (const Kind& kind : kKinds) {
-        gauges_.push_back({.name = fmt::format("gpu-{}_{}", gpu.index, kind.name),
-                           .unit = std::string(kind.unit),
-                           .meaning = std::string(kind.meaning)});
-      }
+      for (Gauge& gauge : gpu_gauge_columns(fmt::format("gpu-{}", gpu.index))) gauges_.push_back(std::move(gauge));
     }
   }
 
@@ -94,6 +90,16 @@ class NvmlGauges final : public GaugeSource {
 };
 
 }  // namespace
+
+std::vector<Gauge> gpu_gauge_columns(std::string_view gpu) {
+  std::vector<Gauge> columns;
+  for (const Kind& kind : kKinds) {
+    columns.push_back({.name = fmt::format("{}_{}", gpu, kind.name),
+                       .unit = std::string(kind.unit),
+                       .meaning = std::string(kind.meaning)});
+  }
+  return columns;
+}
 
 std::unique_ptr<GaugeSource> gpu_gauges(const ProbeOptions& options) {
   const auto nvml = Nvml::open(options.nvml_library);

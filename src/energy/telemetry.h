@@ -120,10 +120,13 @@ class Telemetry {
 
 // All sources of this machine, in the order of their columns: machine, process tree, GPUs.
 [[nodiscard]] std::vector<std::unique_ptr<GaugeSource>> gauge_sources(const ProbeOptions& options);
+// Every gauge there can be, those of GPUs as "gpu-N_…", whatever this machine has.
+[[nodiscard]] std::vector<Gauge> known_gauges();
 // One file each:
 [[nodiscard]] std::unique_ptr<GaugeSource> machine_gauges(const ProbeOptions& options);  // machine_gauges.cc
 [[nodiscard]] std::unique_ptr<GaugeSource> process_gauges(const ProbeOptions& options);  // process_gauges.cc
 // Null where there is no GPU that NVML knows.
 [[nodiscard]] std::unique_ptr<GaugeSource> gpu_gauges(const ProbeOptions& options);  // nvml_gauges.cc
+[[nodiscard]] std::vector<Gauge> gpu_gauge_columns(std::string_view gpu);            // of one: "gpu-0"
 
 }  // namespace wattle::energy
