@@ -92,7 +92,8 @@ TEST_F(ProcessGauges, before_there_is_a_root_nothing_is_told) {
   const auto gauges = source();
   for (const pid_t root : {0, 99}) {
     for (const auto& [name, value] : read(*gauges, seconds(1 + root), root)) {
-      if (name != "machine_busy_time") EXPECT_THAT(value, IsNan()) << name;
+      if (name == "machine_busy_time") continue;
+      EXPECT_THAT(value, IsNan()) << name;
     }
   }
   EXPECT_EQ(read(*gauges, seconds(200), 10)["run_processes"], 1.0);
