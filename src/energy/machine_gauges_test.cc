@@ -10,7 +10,6 @@
 namespace wattle::energy {
 namespace {
 
-namespace fs = std::filesystem;
 using testing::IsNan;
 
 class MachineGauges : public FakeRoot {

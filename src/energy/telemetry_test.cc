@@ -1,5 +1,6 @@
 #include "energy/telemetry.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -14,14 +15,13 @@ namespace wattle::energy {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::IsNan;
 
 // Tells the seconds of the clock, the root, and nothing in its third column.
 class Plain final : public GaugeSource {
  public:
-  explicit Plain(std::string prefix = "") {
+  explicit Plain(const std::string& prefix = "") {
     for (const char* name : {"time", "root", "nothing"}) columns_.push_back({prefix + name, "1", "for a test"});
   }
   [[nodiscard]] const std::vector<Gauge>& gauges() const override { return columns_; }
@@ -191,10 +191,10 @@ TEST(Telemetry, every_source_of_this_machine_has_names_units_and_meanings_of_its
 
 // --- On disk ------------------------------------------------------------------------------------------------
 
-const std::vector<Gauge> kTwo{{"a", "1", "one \"quoted\"\n"}, {"b", "B/s", "two"}};
+std::vector<Gauge> two_gauges() { return {{"a", "1", "one \"quoted\"\n"}, {"b", "B/s", "two"}}; }
 
 TEST(TelemetryLines, values_survive_the_trip_to_the_last_bit) {
-  std::string text = encode_gauges(kTwo);
+  std::string text = encode_gauges(two_gauges());
   std::vector<TelemetryRow> rows;
   std::mt19937_64 random(3);
   for (int i = 0; i < 500; ++i) {
@@ -206,7 +206,7 @@ TEST(TelemetryLines, values_survive_the_trip_to_the_last_bit) {
   text += encode_row(rows.back());
   const auto read = decode_telemetry(text);
   ASSERT_TRUE(read);
-  EXPECT_EQ(read->gauges[0].meaning, kTwo[0].meaning);
+  EXPECT_EQ(read->gauges[0].meaning, two_gauges()[0].meaning);
   EXPECT_EQ(read->gauges[1].unit, "B/s");
   ASSERT_EQ(read->rows.size(), rows.size());
   for (int i = 0; i < 500; ++i) EXPECT_EQ(read->rows[i].values, rows[i].values);
@@ -215,7 +215,7 @@ TEST(TelemetryLines, values_survive_the_trip_to_the_last_bit) {
 }
 
 TEST(TelemetryLines, a_torn_end_loses_its_line_only) {
-  const std::string head = encode_gauges(kTwo) + encode_row({.time = {1}, .values = {0.25, 2}});
+  const std::string head = encode_gauges(two_gauges()) + encode_row({.time = {1}, .values = {0.25, 2}});
   const std::string last = encode_row({.time = {2}, .values = {1.5, kNotTold}});
   for (std::size_t length = 0; length < last.size() - 1; ++length) {
     const auto read = decode_telemetry(head + last.substr(0, length));
@@ -248,18 +248,18 @@ TEST(TelemetryLines, the_first_damaged_line_ends_the_reading) {
                           "{\"t\":null,\"values\":[1,2]}",
                           "\xff\xfe",
                           "{\"t\":11,\"values\":[1,2]}{"}) {
-    const auto read = decode_telemetry(encode_gauges(kTwo) + good + bad + "\n" + good);
+    const auto read = decode_telemetry(fmt::format("{}{}{}\n{}", encode_gauges(two_gauges()), good, bad, good));
     ASSERT_TRUE(read) << bad;
     EXPECT_EQ(read->rows.size(), 1U) << bad;
   }
 }
 
 TEST(TelemetryLines, text_that_names_no_gauges_is_bad_input) {
-  for (const char* text : {"", "\n", "{}", "[]", "null", "garbage", "{\"gauges\":{}}", "{\"gauges\":[1]}",
-                           "{\"gauges\":[{\"name\":\"a\"}]}",
-                           "{\"gauges\":[{\"name\":\"a\",\"unit\":1,\"meaning\":\"\"}]}", "{\"t\":1,\"values\":[]}",
-                           "{\"gauges\":[{\"name\":\"a\",\"unit\":\"1\",\"meaning\":\"\"},{\"name\":\"a\",\"unit\":"
-                           "\"1\",\"meaning\":\"\"}]}"}) {
+  const std::string gauge = R"({"name":"a","unit":"1","meaning":""})";
+  const std::string twice = fmt::format(R"({{"gauges":[{},{}]}})", gauge, gauge);
+  for (const char* text : {"", "\n", "{}", "[]", "null", "garbage", R"({"gauges":{}})", R"({"gauges":[1]})",
+                           R"({"gauges":[{"name":"a"}]})", R"({"gauges":[{"name":"a","unit":1,"meaning":""}]})",
+                           R"({"t":1,"values":[]})", twice.c_str()}) {
     const auto read = decode_telemetry(text);
     ASSERT_FALSE(read) << text;
     EXPECT_EQ(read.error().kind, ErrorKind::bad_input);
@@ -270,7 +270,7 @@ TEST(TelemetryLines, text_that_names_no_gauges_is_bad_input) {
 }
 
 TEST(TelemetryLines, no_damage_of_any_byte_crashes_the_reader) {
-  std::string text = encode_gauges(kTwo);
+  std::string text = encode_gauges(two_gauges());
   for (int i = 0; i < 5; ++i) text += encode_row({.time = seconds(i), .values = {i * 0.1, 1e9}});
   std::mt19937 random(11);
   for (int i = 0; i < 4'000; ++i) {
