@@ -84,6 +84,17 @@ TEST(Monitor, memory_is_bounded_and_no_joule_is_forgotten) {
   for (const auto& power : now.domains[0].minute) EXPECT_NEAR(power.value().value, 100.0, 1e-6);
 }
 
+TEST(Monitor, the_first_interval_of_the_minute_is_known_though_it_began_before) {
+  ScriptedClock clock;
+  Monitor monitor(clock, one_package(hundred_watts), seconds(40));
+  monitor.start(false);
+  for (int i = 0; i < 5; ++i) {
+    clock.advance(seconds(40));
+    monitor.sample();
+  }
+  for (const auto& power : monitor.now().domains[0].minute) EXPECT_TRUE(power);
+}
+
 TEST(Monitor, the_minute_before_the_start_is_not_known) {
   ScriptedClock clock;
   Monitor monitor(clock, one_package(hundred_watts), seconds(1));
