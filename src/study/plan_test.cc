@@ -279,7 +279,7 @@ TEST(Plan, a_rule_that_cannot_yield_is_an_error) {
 
 TEST(Quickstart, is_sound_and_looks_both_ways_from_the_default) {
   FixedSchema schema;
-  const auto file = std::filesystem::path(__FILE__).parent_path() / "../../studies/quickstart.toml";
+  const auto file = std::filesystem::path(WATTLE_STUDIES) / "quickstart.toml";
   const auto loaded = load_study(file, schema);
   ASSERT_TRUE(loaded.study) << describe(loaded.diagnostics, file);
   const Plan plan = make_plan(*loaded.study, "wattle-train").value();
