@@ -47,7 +47,7 @@ void Monitor::add(std::unique_ptr<energy::Probe> probe, Nanoseconds interval) {
       domain.parent = domain.name;
       domain.name = fmt::format("{} (again, {})", domain.name, domain.source);
     }
-    source->accumulators.emplace_back(domain);
+    source->accumulators.emplace_back(domain, source->period);
     series_.push_back({.domain = std::move(domain), .samples = {}});
     health_.push_back({.readable = false, .period = source->period, .failures = 0, .last_failure = {}});
   }

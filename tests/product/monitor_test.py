@@ -154,7 +154,7 @@ class Terminal(Monitoring):
         for line in first.splitlines():
             self.assertLess(len(line), 80)
         self.assertIn("last minute", first)
-        self.assertRegex(first, "[▁▂▃▄▅▆▇█]")
+        self.assertRegex(text, "[▁▂▃▄▅▆▇█]")
         self.assertRegex(first, "measured|estimated")
 
 
