@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/context.h"
 #include "footprint/grid.h"
+#include "meter/owner.h"
 #include "report/table.h"
 
 namespace wattle::cli {
@@ -31,6 +32,7 @@ struct Asked {
 struct Told {
   std::optional<meter::Idle> idle;
   std::optional<footprint::Grid> grid;
+  std::optional<int> other;  // process that measures this machine too
 };
 
 template <class Quantity>
@@ -149,6 +151,7 @@ json as_json(const std::vector<Measurement>& runs, const Told& told) {
     all["idle"] = {{"measured_wall_ns", told.idle->measured_wall.value},
                    {"listened_s", to_seconds(told.idle->listened).value}};
   }
+  all["other_measurement_pid"] = told.other ? json(*told.other) : json();
   if (runs.size() > 1) {
     json each = json::array();
     for (const Measurement& run : runs) each.push_back(measurement_json(run, told.grid));
@@ -270,6 +273,13 @@ std::string as_text(const std::vector<Measurement>& runs, const Told& told, bool
                                         told.grid->grams_per_kwh, told.grid->year, footprint::kGridSource),
                             80);
   }
+  if (told.other) {
+    text +=
+        report::wrapped(fmt::format("! process {} measured this machine too: both counted all of it, so their joules "
+                                    "must not be added up",
+                                    *told.other),
+                        80);
+  }
   if (!last.lost.empty()) text += report::wrapped("! " + last.lost, 80);
   if (last.estimated.gross.energy && !last.measured.gross.energy) {
     text += report::wrapped("! energy is estimated from time and CPU use here: compare times", 80);
@@ -335,8 +345,10 @@ int measure(const Context& context, const Asked& asked) {
   // Somebody else's command has no next run to wait for: the first ^C ends it.
   const std::stop_callback first(signals.after_run.get_token(), [&] { stop.request_stop(); });
   SystemClock clock;
-  const auto told = told_before(context, asked, clock, stop.get_token());
+  const meter::Owner owner(context.sysroot);
+  auto told = told_before(context, asked, clock, stop.get_token());
   if (!told) return tell(told.error());
+  told->other = owner.other();
   options->idle = told->idle;
   const auto runs = meter::measure(context.command, *options, clock, stop.get_token());
   if (!runs) return tell(runs.error());

@@ -42,7 +42,7 @@ class Accumulator {
   void failed(std::string why);
 
   Domain domain_;
-  Nanoseconds longest_hole_;  // between readings, before it needs a thought
+  Nanoseconds longest_hole_;     // between readings, before it needs a thought
   std::optional<Reading> last_;  // the last valid one
   Nanoseconds last_time_{};
   Microjoules cumulative_;

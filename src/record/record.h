@@ -121,9 +121,9 @@ struct Attempt {
   Record record;
   std::string trace;      // encoded, see energy::decode_trace
   std::string telemetry;  // encoded, see energy::decode_telemetry
-  std::string events;  // JSON lines, as they came
-  std::string output;  // standard output, shortened in the middle where huge
-  std::string error;   // standard error, likewise
+  std::string events;     // JSON lines, as they came
+  std::string output;     // standard output, shortened in the middle where huge
+  std::string error;      // standard error, likewise
 };
 
 [[nodiscard]] nlohmann::json to_json(const Record& record);
@@ -131,7 +131,8 @@ struct Attempt {
 
 // Name -> value of what this machine and build are: cpu, cores, memory, kernel, hostname, wattle version, compiler.
 [[nodiscard]] std::map<std::string, std::string> machine_fingerprint(const std::filesystem::path& sysroot);
-// What of it makes it the same machine: host, processor, cores and memory. A new kernel or a hot day is the same machine.
+// What of it makes it the same machine: host, processor, cores and memory. A new kernel or a hot day is the same
+// machine.
 [[nodiscard]] std::string machine_identity(const std::map<std::string, std::string>& fingerprint);
 
 }  // namespace wattle::record

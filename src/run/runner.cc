@@ -53,6 +53,17 @@ std::map<std::string, std::string> output_variables(const study::RunRequest& req
   return {};
 }
 
+// The program's GPUs are those that its own environment shows it.
+energy::ProbeOptions probes_for(const study::RunRequest& request, energy::ProbeOptions probes) {
+  const auto own = [&](const char* name, std::optional<std::string>& value) {
+    const auto set = request.variables.find(name);
+    if (set != request.variables.end()) value = set->second;
+  };
+  own("CUDA_VISIBLE_DEVICES", probes.visible_gpus);
+  own("CUDA_DEVICE_ORDER", probes.gpu_order);
+  return probes;
+}
+
 class Run {
  public:
   Run(Created created, Preamble preamble, const RunnerOptions& options, Clock& clock, std::stop_token stop)
@@ -65,10 +76,10 @@ class Run {
         telemetry_lines_(files_.telemetry()),
         events_(files_.events(), options.events_limit),
         metric_file_(metric_path(preamble.request)),
-        sampler_(clock, energy::find_probes(options.probes),
+        sampler_(clock, energy::find_probes(probes_for(preamble.request, options.probes)),
                  {preamble.request.protocol.sample_interval, seconds(1),
                   [this](std::string_view chunk) { trace_.append(chunk); }, true}),
-        telemetry_(clock, energy::gauge_sources(options.probes),
+        telemetry_(clock, energy::gauge_sources(probes_for(preamble.request, options.probes)),
                    {options.telemetry_interval, [this](std::string_view line) { telemetry_lines_.append(line); }}) {
     evidence_.preamble = std::move(preamble);
     evidence_.events_limit = options.events_limit;

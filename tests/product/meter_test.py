@@ -1,4 +1,6 @@
 """The meter alone, as people use it: measure, compare, doctor and metrics, run for real on this machine."""
+import json
+import subprocess
 import sys
 import unittest
 
@@ -45,6 +47,15 @@ class Meter(product.Product):
         self.write("docker", "#!/bin/sh\nexit 0\n").chmod(0o755)
         told = self.json("measure", "--", "./docker", "run", "image")
         self.assertIn("the Docker daemon", told["lost"])
+
+    def test_two_measurements_at_once_know_of_each_other(self):
+        (self.folder / "run" / "lock").mkdir(parents=True)
+        command = ("--json", "--sysroot", self.folder, "--probe", "constant:5", "measure", "--", "/bin/sh", "-c")
+        first = self.start(*command, "echo ready >&2; read line", stdin=subprocess.PIPE)
+        self.assertEqual(first.stderr.readline(), "ready\n")
+        self.assertEqual(self.json(*command[1:], "true")["other_measurement_pid"], first.pid)
+        out, _ = first.communicate("go\n", timeout=60)
+        self.assertIsNone(json.loads(out)["other_measurement_pid"])
 
     def test_compare_runs_in_rounds_and_tells_the_ratio(self):
         told = self.json("compare", "--runs", "6", "--warmup", "0", "sleep 0.3", "sleep 0.45")
