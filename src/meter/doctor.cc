@@ -2,10 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <memory>
 #include <optional>
 
 #include "base/text.h"
+#include "energy/telemetry.h"
 
 namespace wattle::meter {
 namespace {
@@ -85,6 +89,40 @@ std::optional<CpuTimes> cpu_times(const fs::path& root) {
   return times;
 }
 
+// Temperature and throttling of the processors, as telemetry reads them; throttling is a rate, so it takes two looks.
+class Thermal {
+ public:
+  explicit Thermal(const energy::ProbeOptions& options) : gauges_(energy::machine_gauges(options)) {}
+
+  void look(Nanoseconds now) {
+    values_.assign(gauges_->gauges().size(), energy::kNotTold);
+    gauges_->read(now, 0, values_);
+  }
+  [[nodiscard]] MachineFact fact() const {
+    const double temperature = value("cpu_temperature");
+    const double throttled = value("cpu_throttled");
+    if (std::isnan(temperature) && std::isnan(throttled))
+      return {"thermal", std::string(kUntold), Verdict::unknown, {}};
+    std::string text = std::isnan(temperature) ? "temperature not told" : fmt::format("{:.0f} °C", temperature);
+    if (std::isnan(throttled)) return {"thermal", text + ", throttling not told", Verdict::unknown, {}};
+    if (throttled > 0.0) {
+      return {"thermal", text + ", throttled", Verdict::disturbs,
+              "the processors are too hot to keep their clock: let them cool"};
+    }
+    return {"thermal", text + ", not throttled", Verdict::good, {}};
+  }
+
+ private:
+  [[nodiscard]] double value(std::string_view name) const {
+    const auto& gauges = gauges_->gauges();
+    const auto found =
+        std::find_if(gauges.begin(), gauges.end(), [&](const auto& gauge) { return gauge.name == name; });
+    return found == gauges.end() ? energy::kNotTold : values_[static_cast<std::size_t>(found - gauges.begin())];
+  }
+  std::unique_ptr<energy::GaugeSource> gauges_;
+  std::vector<double> values_;
+};
+
 void add_load(std::vector<MachineFact>& facts, const fs::path& root, Clock& clock, Nanoseconds listening) {
   const auto before = cpu_times(root);
   clock.sleep_until(clock.monotonic() + listening, {});
@@ -126,7 +164,11 @@ Diagnosis diagnose(const energy::ProbeOptions& options, Clock& clock, Nanosecond
   }
   const fs::path& root = options.sysroot;
   diagnosis.machine = {governor(root), turbo(root), smt(root), swap(root)};
+  Thermal thermal(options);
+  thermal.look(clock.monotonic());
   add_load(diagnosis.machine, root, clock, listening);
+  thermal.look(clock.monotonic());
+  diagnosis.machine.push_back(thermal.fact());
   diagnosis.verdict =
       diagnosis.measures
           ? "this machine measures energy; findings about energy can be made here"

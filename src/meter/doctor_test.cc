@@ -55,6 +55,21 @@ TEST(Doctor, tells_what_disturbs_and_what_to_do) {
   EXPECT_EQ(FakeMachine::fact(diagnosis, "swap").value, "2048 MiB in use");
 }
 
+TEST(Doctor, tells_heat_and_whether_it_slows_the_processors) {
+  FakeMachine machine;
+  machine.put("sys/class/hwmon/hwmon0/name", "coretemp\n");
+  machine.put("sys/class/hwmon/hwmon0/temp1_label", "Package id 0\n");
+  machine.put("sys/class/hwmon/hwmon0/temp1_input", "61000\n");
+  const MachineFact unknown = FakeMachine::fact(machine.look(), "thermal");
+  EXPECT_EQ(unknown.value, "61 °C, throttling not told");
+  EXPECT_EQ(unknown.verdict, MachineFact::Verdict::unknown);
+  machine.put("sys/devices/system/cpu/cpu0/topology/physical_package_id", "0\n");
+  machine.put("sys/devices/system/cpu/cpu0/thermal_throttle/package_throttle_count", "7\n");
+  const MachineFact cool = FakeMachine::fact(machine.look(), "thermal");
+  EXPECT_EQ(cool.value, "61 °C, not throttled");
+  EXPECT_EQ(cool.verdict, MachineFact::Verdict::good);
+}
+
 TEST(Doctor, a_readable_counter_makes_a_measuring_machine) {
   FakeMachine machine;
   machine.put("sys/class/powercap/intel-rapl:0/name", "package-0\n");

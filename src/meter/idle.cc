@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "energy/cpu_use.h"
 #include "energy/sampler.h"
 #include "record/record.h"
 #include "stats/descriptive.h"
@@ -63,9 +64,14 @@ Result<Idle> measure_idle(const energy::ProbeOptions& probes, Clock& clock, Nano
   energy::SamplerOptions options;
   options.interval = milliseconds(100);
   energy::Sampler sampler(clock, energy::find_probes(probes), options);
+  energy::MachineCpu machine(probes.sysroot);
+  const auto before = machine.read();
   sampler.start();
   const bool whole = clock.sleep_until(clock.monotonic() + listening, stop);
   Idle idle = idle_in(sampler.stop());
+  const auto after = machine.read();
+  const auto shares = before && after ? energy::cpu_shares(*before, *after) : std::nullopt;
+  if (shares) idle.busy = shares->busy;
   if (!whole) return fail(ErrorKind::interrupted, "interrupted while listening to the idle machine");
   if (idle.domains.empty()) {
     return fail(
@@ -79,6 +85,11 @@ Result<Idle> measure_idle(const energy::ProbeOptions& probes, Clock& clock, Nano
 
 Result<void> save_idle(const std::filesystem::path& file, const Idle& idle,
                        const std::map<std::string, std::string>& fingerprint) {
+  if (idle.disturbed()) {
+    return fail(ErrorKind::failed,
+                fmt::format("the machine was {:.0f} % busy while it was listened to", 100.0 * *idle.busy),
+                "end what else runs and listen again");
+  }
   json domains = json::array();
   for (const IdlePower& one : idle.domains) {
     domains.push_back(

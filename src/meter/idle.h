@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -27,6 +28,11 @@ struct Idle {
   std::vector<IdlePower> domains;
   Nanoseconds listened;       // how long
   Nanoseconds measured_wall;  // when, since 1970 UTC
+  // Part of the machine's CPU time that something used meanwhile, 0 to 1: what was busy was not idle. Absent where the
+  // machine does not tell.
+  std::optional<double> busy{};
+  [[nodiscard]] bool disturbed() const { return busy.value_or(0.0) > kMostBusy; }
+  static constexpr double kMostBusy = 0.05;
   [[nodiscard]] const IdlePower* of(const std::string& domain) const;
 };
 
@@ -39,7 +45,8 @@ inline constexpr Nanoseconds kIdleListening = seconds(30);  // at least, for a f
 [[nodiscard]] Result<Idle> measure_idle(const energy::ProbeOptions& probes, Clock& clock, Nanoseconds listening,
                                         const std::stop_token& stop);
 
-// Kept for later measurements on the same machine, known by its fingerprint: another's is bad_input.
+// Kept for later measurements on the same machine, known by its fingerprint: another's is bad_input. What was heard of
+// a busy machine is nobody's idle power and is refused (failed).
 [[nodiscard]] Result<void> save_idle(const std::filesystem::path& file, const Idle& idle,
                                      const std::map<std::string, std::string>& fingerprint);
 [[nodiscard]] Result<Idle> load_idle(const std::filesystem::path& file,

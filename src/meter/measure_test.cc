@@ -74,6 +74,9 @@ TEST(Idle, is_kept_for_its_machine_only) {
   EXPECT_DOUBLE_EQ(back->of("package-0")->mean.value, 12.5);
   EXPECT_EQ(back->measured_wall, idle.measured_wall);
   EXPECT_FALSE(load_idle(file, {{"hostname", "b"}, {"cpu", "x"}})) << "another machine's idle power";
+  Idle busy = idle;
+  busy.busy = 0.5;
+  EXPECT_FALSE(save_idle(file, busy, here)) << "what was heard of a busy machine";
   ASSERT_TRUE(write_text(file, "{\"idle\": 1, \"machine\": 7"));
   EXPECT_FALSE(load_idle(file, here)) << "a damaged file is no idle power";
   std::filesystem::remove_all(file.parent_path());
