@@ -1,6 +1,7 @@
 // The program `wattle`: wires the modules together. One file beside this one per subcommand.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <system_error>
@@ -102,6 +103,15 @@ int run_program(int count, char** values) {
     return usage_error(app, error, arguments);
   }
   context.store = store;
+  // What follows a colon is the probe's own to judge.
+  for (const std::string& name : context.probes) {
+    const std::vector<std::string> names = energy::probe_names();
+    if (name.find(':') != std::string::npos || std::find(names.begin(), names.end(), name) != names.end()) continue;
+    const auto meant = nearest(name, names);
+    return tell({ErrorKind::bad_input, fmt::format("--probe {}: there is no such probe", printable(name)),
+                 meant ? fmt::format("did you mean `{}`?", *meant)
+                       : fmt::format("there are {}, replay:FILE, plug:HOST, constant:WATTS", join(names, ", "))});
+  }
   return chosen();
 }
 

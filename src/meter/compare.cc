@@ -59,7 +59,9 @@ class Contest {
     contestant.energy_j.push_back(energy ? std::optional<double>(energy->energy.value) : std::nullopt);
     contestant.estimated |= energy && energy->estimated;
     if (!energy && contestant.why_absent.empty()) {
-      const bool measures = !record.measured.why_absent.empty() && record.estimated.why_absent.empty();
+      const bool measures = std::any_of(record.domains.begin(), record.domains.end(), [](const energy::Domain& domain) {
+        return energy::measured(domain.provenance);
+      });
       contestant.why_absent = measures ? record.measured.why_absent : record.estimated.why_absent;
     }
     return {};

@@ -57,6 +57,11 @@ class Meter(product.Product):
         out, _ = first.communicate("go\n", timeout=60)
         self.assertIsNone(json.loads(out)["other_measurement_pid"])
 
+    def test_a_mistyped_probe_is_refused_before_anything_runs(self):
+        _, err = self.wattle("--probe", "powercp", "measure", "--", "/bin/sh", "-c", "touch made", code=2)
+        self.assertIn("did you mean `powercap`?", err)
+        self.assertFalse((self.folder / "made").exists())
+
     def test_compare_runs_in_rounds_and_tells_the_ratio(self):
         told = self.json("compare", "--runs", "6", "--warmup", "0", "sleep 0.3", "sleep 0.45")
         time = told["comparisons"][0]["time"]
