@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -42,6 +43,11 @@ json number(const std::optional<Quantity>& value) {
 
 // --- JSON ------------------------------------------------------------------------------------------------
 
+// By what a domain is shared out.
+const char* use_of(const DomainEnergy& d) {
+  return d.domain.kind == energy::DomainKind::gpu ? "GPU busy time" : "CPU time";
+}
+
 json domain_json(const DomainEnergy& d) {
   json item{{"domain", d.domain.name},
             {"source", d.domain.source},
@@ -58,7 +64,7 @@ json domain_json(const DomainEnergy& d) {
             {"peak_power_w", number(d.peak)}};
   if (d.attribution && d.attribution->why_absent.empty()) {
     const energy::Share& own = d.attribution->consumers.front();
-    item["attributed"] = {{"method", "CPU time"},
+    item["attributed"] = {{"method", use_of(d)},
                           {"run_j", to_joules(own.active).value},
                           {"run_least_j", to_joules(own.least).value},
                           {"run_most_j", to_joules(own.most).value},
@@ -149,7 +155,8 @@ json as_json(const std::vector<Measurement>& runs, const Told& told) {
   }
   if (told.idle) {
     all["idle"] = {{"measured_wall_ns", told.idle->measured_wall.value},
-                   {"listened_s", to_seconds(told.idle->listened).value}};
+                   {"listened_s", to_seconds(told.idle->listened).value},
+                   {"busy", told.idle->busy ? json(*told.idle->busy) : json()}};
   }
   all["other_measurement_pid"] = told.other ? json(*told.other) : json();
   if (runs.size() > 1) {
@@ -179,7 +186,9 @@ std::string human_mass(double grams) {
 }
 
 std::string source_text(const DomainEnergy& d) {
-  std::string text = fmt::format("{}, {}", d.domain.source, energy::to_string(d.domain.provenance));
+  std::string text = d.domain.source;
+  const std::string_view provenance = energy::to_string(d.domain.provenance);
+  if (text.find(provenance) == std::string::npos) text += fmt::format(", {}", provenance);
   if (d.gross.energy) text += fmt::format("  ±{} %", significant(100.0 * d.gross.uncertainty, 2));
   if (d.check && d.check->ratio) {
     text += fmt::format("; integral of power {:+.1f} %{}", 100.0 * (*d.check->ratio - 1.0),
@@ -196,7 +205,7 @@ std::string shares_text(const DomainEnergy& d) {
   const energy::Share& own = d.attribution->consumers.front();
   const double others = to_joules(d.attribution->others.active).value;
   if (others < kWorthTelling * to_joules(d.attribution->total).value) return {};
-  return fmt::format("attributed by CPU time: {} to the command [{}, {}], {} to others, {} idle",
+  return fmt::format("attributed by {}: {} to the command [{}, {}], {} to others, {} idle", use_of(d),
                      human(to_joules(own.active)), human(to_joules(own.least)), human(to_joules(own.most)),
                      human(Joules{others}), human(to_joules(d.attribution->idle)));
 }
@@ -215,9 +224,14 @@ void add_total(report::Table& table, const char* name, const TotalEnergy& total,
   table.add_row(std::move(row));
 }
 
+bool any_idle(const Measurement& measurement) {
+  return std::any_of(measurement.domains.begin(), measurement.domains.end(),
+                     [](const DomainEnergy& d) { return d.idle.has_value(); });
+}
+
 std::string table_text(const Measurement& measurement, const Told& told, bool colour) {
   using report::Align;
-  const bool with_idle = told.idle.has_value();
+  const bool with_idle = any_idle(measurement);
   std::vector<report::Column> columns{{"", Align::left, false}, {"energy", Align::right, false}};
   if (with_idle) columns.insert(columns.end(), {{"idle", Align::right, false}, {"net", Align::right, false}});
   columns.insert(columns.end(),
@@ -256,14 +270,21 @@ std::string repetitions_text(const std::vector<Measurement>& runs) {
 std::string as_text(const std::vector<Measurement>& runs, const Told& told, bool colour) {
   const Measurement& last = runs.back();
   const record::Record& record = last.record;
-  std::string text = table_text(last, told, colour);
+  std::string text = last.domains.empty() ? "no energy: no source could be read\n" : table_text(last, told, colour);
   if (record.duration) text += human(to_seconds(*record.duration));
   text +=
       fmt::format("   CPU {}   peak memory {} MiB\n", human(record.resources.user_cpu + record.resources.system_cpu),
                   record.resources.peak_resident_bytes >> 20);
   if (runs.size() > 1) text += repetitions_text(runs);
   for (const std::string& missing : record.missing_domains) text += report::wrapped("lacks " + missing, 80);
-  if (told.idle) {
+  if (told.idle && told.idle->disturbed()) {
+    text +=
+        report::wrapped(fmt::format("! the machine was {:.0f} % busy while it was listened to: idle is too high, net "
+                                    "too low",
+                                    100.0 * *told.idle->busy),
+                        80);
+  }
+  if (any_idle(last)) {
     text += report::wrapped(fmt::format("idle: mean over {} of {}", human(to_seconds(told.idle->listened)),
                                         local_time(told.idle->measured_wall)),
                             80);
@@ -282,7 +303,7 @@ std::string as_text(const std::vector<Measurement>& runs, const Told& told, bool
   }
   if (!last.lost.empty()) text += report::wrapped("! " + last.lost, 80);
   if (last.estimated.gross.energy && !last.measured.gross.energy) {
-    text += report::wrapped("! energy is estimated from time and CPU use here: compare times", 80);
+    text += report::wrapped("! energy is estimated here, not measured: compare times", 80);
   }
   return text;
 }

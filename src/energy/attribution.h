@@ -41,6 +41,9 @@ struct Share {
 // was none, and after it `total`, where that is known.
 [[nodiscard]] std::vector<Use> cpu_uses(const TelemetryTable& table, const Window& run,
                                         std::optional<Nanoseconds> total);
+// How long the run's tree kept a GPU ("gpu-0") busy, beside everybody; before the run it had not. NVML tells late: a
+// look that found nothing new soon after another is no instant of its own, so the last second may be unknown.
+[[nodiscard]] std::vector<Use> gpu_uses(const TelemetryTable& table, const std::string& gpu, const Window& run);
 
 // Idle energy (idle power by time, never more than there is between two instants of use) is nobody's use. `kept` leaves
 // it as a part of its own; `equally` gives each consumer the same, and what cannot be divided is left; `by_use` shares

@@ -7,7 +7,7 @@ std::vector<std::unique_ptr<GaugeSource>> gauge_sources(const ProbeOptions& opti
   std::vector<std::unique_ptr<GaugeSource>> sources;
   sources.push_back(machine_gauges(options));
   sources.push_back(process_gauges(options));
-  if (auto gpus = gpu_gauges(options)) sources.push_back(std::move(gpus));
+  if (auto gpus = gpu_gauges(options)) sources.push_back(patient(std::move(gpus)));  // a driver may hang
   return sources;
 }
 

@@ -10,9 +10,6 @@ namespace {
 
 using Samples = std::vector<NvmlProcessSample>;
 
-// NVML's samples are at most this far apart.
-constexpr Nanoseconds kSamplePeriod = seconds(1);
-
 // A process of which NVML says more than 100 % is one of which it knows nothing.
 std::string nonsense_in(const Samples& samples) {
   for (const NvmlProcessSample& sample : samples) {
@@ -51,7 +48,7 @@ void GpuUse::read(State& state, GpuBusy& busy, Nanoseconds now) {
   std::sort(samples->begin(), samples->end(), [](const auto& a, const auto& b) { return a.time_us < b.time_us; });
   // After an idle spell the newest sample is old and the time since is nobody's; and NVML's clock may be set.
   const Nanoseconds passed = state.asked ? now - *state.asked : Nanoseconds{};
-  const Nanoseconds longest = state.idle ? passed : passed + kSamplePeriod;
+  const Nanoseconds longest = state.idle ? passed : passed + kGpuUsePeriod;
   std::map<pid_t, std::uint64_t> counted_until;  // where NVML tells of one process more than once
   for (const NvmlProcessSample& sample : *samples) {
     auto& from = counted_until.try_emplace(sample.pid, state.last_seen_us).first->second;

@@ -23,6 +23,8 @@
 
 namespace wattle::energy {
 
+inline constexpr Nanoseconds kGpuUsePeriod = seconds(1);  // NVML's samples are at most this far apart
+
 // Of one GPU, cumulative since the first read; nothing in it ever falls.
 struct GpuBusy {
   std::string domain;                      // "gpu-0", as the probe names it

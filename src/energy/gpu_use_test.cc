@@ -4,15 +4,20 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "energy/attribution.h"
 #include "energy/fake_nvml/script.h"
 #include "energy/telemetry.h"
 
 namespace wattle::energy {
 namespace {
 
+using testing::DoubleEq;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -137,20 +142,20 @@ TEST_F(GaugesOfGpus, every_gpu_has_its_own_in_base_units) {
     names.push_back(gauge.name + " " + gauge.unit);
     EXPECT_NE(gauge.meaning, "");
   }
-  EXPECT_THAT(std::vector<std::string>(names.begin(), names.begin() + 8),
+  EXPECT_THAT(std::vector<std::string>(names.begin(), names.begin() + 10),
               ElementsAre("gpu-0_utilisation 1", "gpu-0_memory_used B", "gpu-0_temperature degC", "gpu-0_sm_clock Hz",
                           "gpu-0_memory_clock Hz", "gpu-0_power_limit W", "gpu-0_power_throttled 1",
-                          "gpu-0_thermal_throttled 1"));
+                          "gpu-0_thermal_throttled 1", "gpu-0_run_busy_time s", "gpu-0_busy_time s"));
   const std::vector<double> values = read(*source);
   EXPECT_THAT(std::vector<double>(values.begin(), values.begin() + 8),
               ElementsAre(0.87, 1073741824.0, 61.0, 1.41e9, 1.215e9, 400.0, 1.0, 0.0));
-  EXPECT_EQ(names.at(10), "gpu-1_temperature degC");
-  EXPECT_EQ(values.at(10), 30.0);
+  EXPECT_EQ(names.at(12), "gpu-1_temperature degC");
+  EXPECT_EQ(values.at(12), 30.0);
 }
 
 TEST_F(GaugesOfGpus, what_a_gpu_does_not_tell_is_not_zero) {
   play("");
-  for (const double value : read(*gpu_gauges(options()))) EXPECT_TRUE(std::isnan(value));
+  for (const double value : read(*gpu_gauges(options(FAKE_NVML_OLD)))) EXPECT_TRUE(std::isnan(value));
   play(" utilization 4294967295\n");
   EXPECT_TRUE(std::isnan(read(*gpu_gauges(options()))[0]));
 }
@@ -183,6 +188,79 @@ TEST_F(GaugesOfGpus, a_lost_gpu_tells_nothing_more) {
   EXPECT_TRUE(std::isnan(read(*source)[2]));
   script_.at(0);
   EXPECT_TRUE(std::isnan(read(*source)[2]));
+}
+
+// A tree of one process, 7, beside another, 8; and 9, which nobody here knows.
+class TreesOnGpus : public FakeGpu {
+ protected:
+  TreesOnGpus() {
+    root_ = testing::TempDir() + "trees_on_gpus";
+    std::filesystem::remove_all(root_);
+    for (const int pid : {7, 8}) {
+      const std::filesystem::path folder = root_ / "proc" / std::to_string(pid);
+      std::filesystem::create_directories(folder);
+      std::ofstream(folder / "stat") << pid << " (python3) R 1 " << pid << " " << pid
+                                     << " 0 -1 0 0 0 0 0 5 5 0 0 20 0 1 0 100 4096 10\n";
+    }
+  }
+  ~TreesOnGpus() override { std::filesystem::remove_all(root_); }
+
+  std::unique_ptr<GaugeSource> source() {
+    ProbeOptions all = options();
+    all.sysroot = root_;
+    return gpu_gauges(all);
+  }
+  static std::vector<double> busy(GaugeSource& source, Nanoseconds now) {
+    std::vector<double> values(source.gauges().size());
+    source.read(now, 7, values);
+    return {values[8], values[9]};
+  }
+  std::filesystem::path root_;
+};
+
+TEST_F(TreesOnGpus, the_tree_of_the_run_is_told_apart_from_everybody) {
+  play(" sample 7 1000000 90\n");
+  const auto gpus = source();
+  EXPECT_THAT(busy(*gpus, seconds(1)), ElementsAre(DoubleEq(0.0), DoubleEq(0.0)));
+  play(" sample 7 2000000 60\n sample 8 2000000 20\n");
+  EXPECT_THAT(busy(*gpus, seconds(2)), ElementsAre(DoubleEq(0.6), DoubleEq(0.8)));
+  std::filesystem::remove_all(root_ / "proc" / "7");
+  EXPECT_THAT(busy(*gpus, seconds(3)), ElementsAre(DoubleEq(0.6), DoubleEq(0.8))) << "it ended; what it used stays";
+}
+
+TEST_F(TreesOnGpus, what_a_process_of_another_container_used_could_be_anybodys) {
+  play(" sample 7 1000000 90\n");
+  const auto gpus = source();
+  (void)busy(*gpus, seconds(1));
+  play(" sample 7 2000000 60\n sample 9 2000000 20\n");
+  EXPECT_THAT(busy(*gpus, seconds(2)), testing::Each(testing::IsNan()));
+  play(" sample 7 3000000 60\n");
+  EXPECT_THAT(busy(*gpus, seconds(3)), ElementsAre(DoubleEq(1.2), DoubleEq(1.4)))
+      << "it rests, so what is new is known";
+}
+
+TelemetryTable told_by_a_gpu(const std::vector<std::vector<double>>& rows) {
+  TelemetryTable table{.gauges = gpu_gauge_columns("gpu-0"), .rows = {}};
+  for (const auto& row : rows) {
+    std::vector<double> values(table.gauges.size(), kNotTold);
+    values[8] = row[1];
+    values[9] = row[2];
+    table.rows.push_back({.time = to_nanoseconds(Seconds{row[0]}), .values = std::move(values)});
+  }
+  return table;
+}
+
+TEST(UseOfAGpu, begins_with_the_run_and_ends_with_the_last_that_nvml_told) {
+  const Window run{.kind = WindowKind::run, .name = {}, .epoch = {}, .begin = seconds(1), .end = milliseconds(4'200)};
+  const auto uses =
+      gpu_uses(told_by_a_gpu({{0.9, 0.3, 0.3}, {2.0, 0.5, 0.6}, {3.0, 1.0, 1.6}, {4.2, 1.0, 1.6}}), "gpu-0", run);
+  ASSERT_EQ(uses.size(), 3U) << "1.2 s later nothing new was told: NVML may be late";
+  EXPECT_EQ(uses[0].consumers.front(), Nanoseconds{}) << "before the run it used nothing";
+  EXPECT_EQ(uses[2].consumers.front(), seconds(1));
+  EXPECT_EQ(uses[2].all, milliseconds(1'600));
+  EXPECT_THAT(gpu_uses(told_by_a_gpu({{1.0, 0.0, 0.0}}), "gpu-1", run), IsEmpty());
+  EXPECT_EQ(gpu_uses(told_by_a_gpu({{1.0, 0.0, 0.0}, {4.0, 0.0, 0.0}}), "gpu-0", run).size(), 2U)
+      << "after long enough nothing new means that nobody used it";
 }
 
 TEST_F(GaugesOfGpus, without_a_gpu_there_are_none) {

@@ -107,13 +107,8 @@ std::unique_ptr<GaugeSource> process_gauges(const ProbeOptions& options) {
 }
 
 std::vector<Use> cpu_uses(const TelemetryTable& table, const Window& run, std::optional<Nanoseconds> total) {
-  const auto column = [&](std::string_view name) {
-    return static_cast<std::size_t>(
-        std::find_if(table.gauges.begin(), table.gauges.end(), [&](const Gauge& gauge) { return gauge.name == name; }) -
-        table.gauges.begin());
-  };
-  const std::size_t own = column(kRunCpuTime);
-  const std::size_t machine = column(kMachineBusyTime);
+  const std::size_t own = column_of(table, kRunCpuTime);
+  const std::size_t machine = column_of(table, kMachineBusyTime);
   std::vector<Use> uses;
   for (const TelemetryRow& row : table.rows) {
     if (own >= row.values.size() || machine >= row.values.size()) break;

@@ -98,6 +98,12 @@ std::optional<Measure> measure_of(const TelemetryTable& table, std::size_t colum
 
 }  // namespace
 
+std::size_t column_of(const TelemetryTable& table, std::string_view gauge) {
+  const auto found =
+      std::find_if(table.gauges.begin(), table.gauges.end(), [&](const Gauge& one) { return one.name == gauge; });
+  return static_cast<std::size_t>(found - table.gauges.begin());
+}
+
 std::vector<Measure> measures_in(const TelemetryTable& table, const Window& window) {
   std::vector<Measure> measures;
   for (std::size_t column = 0; column < table.gauges.size(); ++column) {

@@ -57,6 +57,8 @@ struct TelemetryTable {
   std::vector<Gauge> gauges;
   std::vector<TelemetryRow> rows;  // in time order
 };
+// Where a gauge stands in each row; the number of gauges if it is none of the table's.
+[[nodiscard]] std::size_t column_of(const TelemetryTable& table, std::string_view gauge);
 
 // A gauge over a window: over the rows inside it (both edges included), each weighted by the time it stands for, which
 // is the time since the row before it, as far as that lies in the window. Where that is no time at all, all weigh the
@@ -87,7 +89,8 @@ struct TelemetryOptions {
 // Reads the sources on a thread of its own: at once when started, then once an interval, and once more at the end. The
 // schedule is absolute; rounds that were slept through are left out. Rows in memory are bounded: beyond kMostRows every
 // second one is thinned out, so a maximum over old rows may be missed (all of them go to on_line). A source that throws
-// has told nothing; one that hangs holds up stop(). start, sample and stop from one thread; `clock` must outlive it.
+// has told nothing; one that hangs holds up stop(), so one that may is wrapped by patient(). start, sample and stop
+// from one thread; `clock` must outlive it.
 class Telemetry {
  public:
   Telemetry(Clock& clock, std::vector<std::unique_ptr<GaugeSource>> sources, TelemetryOptions options);
@@ -118,6 +121,11 @@ class Telemetry {
   std::jthread thread_;  // last: joined before what it uses is gone
 };
 
+// A source around one that may hang, which is read on a thread of its own: what it does not answer within `patience` is
+// not told, and then it is waited for no more until it has answered. Destroying it waits for nothing.
+[[nodiscard]] std::unique_ptr<GaugeSource> patient(std::unique_ptr<GaugeSource> source,
+                                                   Nanoseconds patience = milliseconds(500));  // patient_gauges.cc
+
 // All sources of this machine, in the order of their columns: machine, process tree, GPUs.
 [[nodiscard]] std::vector<std::unique_ptr<GaugeSource>> gauge_sources(const ProbeOptions& options);
 // Every gauge there can be, those of GPUs as "gpu-N_…", whatever this machine has.
@@ -125,7 +133,7 @@ class Telemetry {
 // One file each:
 [[nodiscard]] std::unique_ptr<GaugeSource> machine_gauges(const ProbeOptions& options);  // machine_gauges.cc
 [[nodiscard]] std::unique_ptr<GaugeSource> process_gauges(const ProbeOptions& options);  // process_gauges.cc
-// Null where there is no GPU that NVML knows.
+// What NVML knows of the GPUs and of who uses them. Null where it knows none.
 [[nodiscard]] std::unique_ptr<GaugeSource> gpu_gauges(const ProbeOptions& options);  // nvml_gauges.cc
 [[nodiscard]] std::vector<Gauge> gpu_gauge_columns(std::string_view gpu);            // of one: "gpu-0"
 

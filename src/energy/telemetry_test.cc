@@ -8,6 +8,9 @@
 #include <cmath>
 #include <condition_variable>
 #include <limits>
+#include <memory>
+#include <mutex>
+#include <optional>
 #include <random>
 #include <stdexcept>
 
@@ -192,6 +195,60 @@ TEST(Telemetry, every_source_of_this_machine_has_names_units_and_meanings_of_its
 // --- On disk ------------------------------------------------------------------------------------------------
 
 std::vector<Gauge> two_gauges() { return {{"a", "1", "one \"quoted\"\n"}, {"b", "B/s", "two"}}; }
+
+// Answers 1, 2, 3 …, but not while it is held.
+class Held final : public GaugeSource {
+ public:
+  explicit Held(std::shared_ptr<std::mutex> mutex) : mutex_(std::move(mutex)) {}
+  [[nodiscard]] const std::vector<Gauge>& gauges() const override { return gauges_; }
+  void read(Nanoseconds /*now*/, pid_t /*root*/, std::span<double> out) override {
+    const std::scoped_lock lock(*mutex_);
+    out[0] = ++count_;
+  }
+
+ private:
+  std::shared_ptr<std::mutex> mutex_;
+  std::vector<Gauge> gauges_{{"held", "1", "how often it was read"}};
+  double count_ = 0.0;
+};
+
+double told_by(GaugeSource& source) {
+  double value = kNotTold;
+  source.read({}, 0, {&value, 1});
+  return value;
+}
+
+TEST(PatientGauges, one_that_hangs_holds_nobody_up_and_tells_again_when_it_has_answered) {
+  const auto held = std::make_shared<std::mutex>();
+  const auto source = patient(std::make_unique<Held>(held), milliseconds(100));
+  EXPECT_EQ(source->gauges().front().name, "held");
+  // What a busy machine does not answer in time is asked again.
+  const auto awaited = [&](double least) {
+    double value = told_by(*source);
+    while (std::isnan(value) || value < least) value = told_by(*source);
+    return value;
+  };
+  EXPECT_GE(awaited(1.0), 1.0);
+  std::unique_lock lock(*held);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(std::isnan(told_by(*source)));
+  lock.unlock();
+  EXPECT_GE(awaited(2.0), 2.0);
+}
+
+TEST(PatientGauges, one_that_hangs_is_left_behind_at_the_end) {
+  const auto held = std::make_shared<std::mutex>();
+  std::unique_lock lock(*held);
+  ScriptedClock clock(seconds(10));
+  std::vector<std::unique_ptr<GaugeSource>> sources;
+  sources.push_back(patient(std::make_unique<Held>(held), milliseconds(1)));
+  std::optional<Telemetry> telemetry;
+  telemetry.emplace(clock, std::move(sources), TelemetryOptions{});
+  telemetry->start(false);
+  const TelemetryTable table = telemetry->stop();
+  ASSERT_EQ(table.rows.size(), 2U);
+  EXPECT_TRUE(std::isnan(table.rows[0].values[0]) && std::isnan(table.rows[1].values[0]));
+  telemetry.reset();
+}
 
 TEST(TelemetryLines, values_survive_the_trip_to_the_last_bit) {
   std::string text = encode_gauges(two_gauges());

@@ -44,16 +44,21 @@ bool of_a_processor(energy::DomainKind kind) {
 }
 
 // Idle energy stays nobody's: whoever rents the machine pays for it, whatever runs.
-void attribute_processors(Measurement& measurement, const energy::Window& window) {
+void attribute_domains(Measurement& measurement, const energy::Window& window) {
   const record::Resources& resources = measurement.record.resources;
   const Nanoseconds total = to_nanoseconds(resources.user_cpu + resources.system_cpu);
-  const std::vector<energy::Use> uses = energy::cpu_uses(measurement.telemetry, window, total);
+  const std::vector<energy::Use> cpu_uses = energy::cpu_uses(measurement.telemetry, window, total);
   for (std::size_t i = 0; i < measurement.domains.size(); ++i) {
     DomainEnergy& domain = measurement.domains[i];
-    if (!of_a_processor(domain.domain.kind) || !domain.gross.energy) continue;
+    const bool gpu = domain.domain.kind == energy::DomainKind::gpu;
+    if ((!gpu && !of_a_processor(domain.domain.kind)) || !domain.gross.energy) continue;
+    const std::vector<energy::Use> gpu_uses =
+        gpu ? energy::gpu_uses(measurement.telemetry, domain.domain.name, window) : std::vector<energy::Use>{};
+    if (gpu && gpu_uses.empty()) continue;  // no GPU of NVML's, or one that does not tell who uses it
     const Seconds duration = to_seconds(window.end - window.begin);
     const Watts idle = domain.idle ? *domain.idle / duration : Watts{};
-    domain.attribution = energy::attribute(measurement.trace.series[i], uses, window, idle, energy::IdleRule::kept);
+    domain.attribution =
+        energy::attribute(measurement.trace.series[i], gpu ? gpu_uses : cpu_uses, window, idle, energy::IdleRule::kept);
   }
 }
 
@@ -92,7 +97,7 @@ Result<Measurement> measurement_of(record::Attempt attempt, const std::optional<
     if (domain != measurement.domains.end()) domain->check = std::move(check);
   }
   if (auto table = energy::decode_telemetry(attempt.telemetry)) measurement.telemetry = *std::move(table);
-  attribute_processors(measurement, window);
+  attribute_domains(measurement, window);
   const energy::Cover cover = energy::cover(measurement.trace.series);
   const Seconds duration = to_seconds(window.end - window.begin);
   measurement.measured = total_energy(record.measured, cover.measured, measurement.domains, duration);

@@ -36,7 +36,8 @@ struct DomainEnergy {
   Joules net_uncertainty;  // half-width of ~95 %, of net: gross's own and that of the idle power
   std::optional<Watts> mean;
   std::optional<Watts> peak;
-  // Of a processor's domain, whose joules they are by CPU time: the run's (attributed), others', nobody's (idle).
+  // Whose joules they are: the run's (attributed), others', nobody's (idle). Of a processor's domain by CPU time, of a
+  // GPU's by how long NVML says that each process kept it busy.
   std::optional<energy::Attribution> attribution;
   std::optional<energy::CounterCheck> check;  // where the source tells power beside its counter
 };
