@@ -556,6 +556,21 @@ TEST(Correlations, bin_what_moves_energy) {
   EXPECT_LT(findings.correlations[0].low.value(), findings.correlations[0].rho.value());
 }
 
+TEST(Correlations, take_telemetry_too_where_it_is_asked_for) {
+  Bench bench = clear_study();
+  for (Record& record : bench.records) {
+    const double rate = std::get<double>(record.request.configuration.hyperparameters["learning_rate"]);
+    record.measures = {{"run_cpu", "1", 10.0 * rate, 99.0, 7}};
+  }
+  bench.records.front().measures.clear();
+  const std::vector<std::string> telemetry{"run_cpu"};
+  const Findings findings = analyse(bench.records, telemetry);
+  ASSERT_EQ(findings.correlations.size(), 4U);
+  EXPECT_EQ(findings.correlations[3].measure, "run_cpu");
+  EXPECT_EQ(findings.correlations[3].n, 23) << "a run that does not tell it is none";
+  EXPECT_EQ(findings.correlations[3].rho, 1.0);
+}
+
 TEST(Correlations, take_the_runs_of_one_parameter_and_call_the_insignificant_none) {
   Bench bench = clear_study();
   for (Record& record : bench.records) {

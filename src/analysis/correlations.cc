@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <set>
 
 #include "stats/correlation.h"
@@ -26,7 +28,16 @@ struct Points {
   bool text = false;  // a value of the parameter is no number
 };
 
-Points points_of(const WorkloadRuns& workload, const std::string& parameter, std::optional<double> Run::*measure) {
+using MeasureOf = std::function<std::optional<double>(const Run&)>;
+
+std::optional<double> told(const Run& run, const std::string& gauge) {
+  const auto& measures = run.record->measures;
+  const auto found = std::find_if(measures.begin(), measures.end(), [&](const auto& one) { return one.name == gauge; });
+  if (!run.succeeded || found == measures.end()) return std::nullopt;
+  return found->mean;
+}
+
+Points points_of(const WorkloadRuns& workload, const std::string& parameter, const MeasureOf& measure) {
   Points points;
   for (const Configured& configured : workload.configurations) {
     const study::Configuration& configuration = *configured.configuration;
@@ -36,16 +47,17 @@ Points points_of(const WorkloadRuns& workload, const std::string& parameter, std
     const auto number = study::to_number(value->second);
     points.text = points.text || !number;
     for (const Run* run : configured.runs) {
-      if (!number || !(run->*measure)) continue;
+      const auto measured = measure(*run);
+      if (!number || !measured) continue;
       points.parameter.push_back(*number);
-      points.measure.push_back(*(run->*measure));
+      points.measure.push_back(*measured);
     }
   }
   return points;
 }
 
 Correlation correlation_of(const WorkloadRuns& workload, const std::string& parameter, const std::string& name,
-                           std::optional<double> Run::*measure) {
+                           const MeasureOf& measure) {
   const Points points = points_of(workload, parameter, measure);
   Correlation correlation;
   correlation.workload = workload.name;
@@ -75,7 +87,7 @@ Correlation correlation_of(const WorkloadRuns& workload, const std::string& para
 
 }  // namespace
 
-std::vector<Correlation> correlate(const WorkloadRuns& workload) {
+std::vector<Correlation> correlate(const WorkloadRuns& workload, std::span<const std::string> telemetry) {
   std::set<std::string> parameters;
   for (const Configured& configured : workload.configurations) {
     if (!configured.configuration->original()) parameters.insert(configured.configuration->mutated_parameter);
@@ -85,6 +97,10 @@ std::vector<Correlation> correlate(const WorkloadRuns& workload) {
     correlations.push_back(correlation_of(workload, parameter, "energy", &Run::energy_j));
     correlations.push_back(correlation_of(workload, parameter, "time", &Run::time_s));
     correlations.push_back(correlation_of(workload, parameter, workload.metric.name, &Run::metric));
+    for (const std::string& gauge : telemetry) {
+      correlations.push_back(
+          correlation_of(workload, parameter, gauge, [&](const Run& run) { return told(run, gauge); }));
+    }
   }
   return correlations;
 }

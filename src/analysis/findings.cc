@@ -59,7 +59,7 @@ ConfigurationSummary summarise(const WorkloadRuns& workload, const Configured& c
   return summary;
 }
 
-void add_workload(const WorkloadRuns& workload, Findings& findings) {
+void add_workload(const WorkloadRuns& workload, std::span<const std::string> telemetry, Findings& findings) {
   findings.blocks = std::max(findings.blocks, workload.blocks);
   findings.runs += static_cast<int>(workload.runs.size());
   for (const Configured& configured : workload.configurations) {
@@ -68,13 +68,13 @@ void add_workload(const WorkloadRuns& workload, Findings& findings) {
   }
   std::vector<MutantFinding> mutants = find_mutants(workload, findings.basis, findings.alpha);
   std::move(mutants.begin(), mutants.end(), std::back_inserter(findings.mutants));
-  std::vector<Correlation> correlations = correlate(workload);
+  std::vector<Correlation> correlations = correlate(workload, telemetry);
   std::move(correlations.begin(), correlations.end(), std::back_inserter(findings.correlations));
 }
 
 }  // namespace
 
-Findings analyse(std::span<const record::Record> records) {
+Findings analyse(std::span<const record::Record> records, std::span<const std::string> telemetry) {
   Findings findings;
   add_footprint(records, findings);
   const std::vector<WorkloadRuns> workloads = collect(records);
@@ -85,7 +85,7 @@ Findings analyse(std::span<const record::Record> records) {
     findings.tolerance = workloads.front().metric.tolerance;
   }
   for (const WorkloadRuns& workload : workloads) findings.basis = weakest(findings.basis, workload.basis);
-  for (const WorkloadRuns& workload : workloads) add_workload(workload, findings);
+  for (const WorkloadRuns& workload : workloads) add_workload(workload, telemetry, findings);
   count_verdicts(findings.mutants, findings);
   findings.warnings = warnings(findings, workloads);
   findings.headline = headline(findings, workloads);

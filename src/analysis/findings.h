@@ -82,7 +82,7 @@ enum class Bin { strong_negative, weak_negative, none, weak_positive, strong_pos
 struct Correlation {  // over the original's and this parameter's mutants' runs
   std::string workload;
   std::string parameter;
-  std::string measure;  // "energy", "time", or the metric's name
+  std::string measure;  // "energy", "time", the metric's name, or a gauge of telemetry
   int n = 0;
   std::optional<double> rho;
   std::optional<double> low;  // 95 %
@@ -139,7 +139,8 @@ struct Findings {
 
 // Pure. Records of one study, any order (it changes nothing), interrupted attempts included; pairs by
 // RunRequest::pair_key. Only runs of purpose score are judged, each by its last finished attempt. Several workloads are
-// analysed apart, in order of their names; `metric` and `tolerance` are those of the first.
-[[nodiscard]] Findings analyse(std::span<const record::Record> records);
+// analysed apart, in order of their names; `metric` and `tolerance` are those of the first. `telemetry`: gauges whose
+// means are correlated with the parameters too.
+[[nodiscard]] Findings analyse(std::span<const record::Record> records, std::span<const std::string> telemetry = {});
 
 }  // namespace wattle::analysis

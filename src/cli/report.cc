@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <set>
+
 #include "analysis/findings.h"
 #include "base/text.h"
 #include "cli/context.h"
@@ -15,6 +17,7 @@ struct ReportOptions {
   std::string study;
   std::string format;  // empty: text, json with --json, or by --output's ending
   bool explain = false;
+  std::vector<std::string> telemetry;
 };
 
 Result<report::Format> format_of(const Context& context, const std::string& named) {
@@ -31,6 +34,24 @@ Result<report::Format> format_of(const Context& context, const std::string& name
               meant ? fmt::format("did you mean `{}`?", *meant) : fmt::format("there are {}", join(known, ", ")));
 }
 
+// Every name must be told by some run: a mistyped one would look like one that has no relation.
+Result<void> known(const std::vector<std::string>& telemetry, const std::vector<record::Record>& records) {
+  std::set<std::string> told;
+  for (const record::Record& record : records) {
+    for (const energy::Measure& measure : record.measures) told.insert(measure.name);
+  }
+  for (const std::string& name : telemetry) {
+    if (told.count(name) > 0) continue;
+    const std::vector<std::string> names(told.begin(), told.end());
+    const auto meant = nearest(name, names);
+    return fail(ErrorKind::bad_input, fmt::format("--measure {}: no run of this study tells it", printable(name)),
+                meant           ? fmt::format("did you mean `{}`?", *meant)
+                : names.empty() ? "its runs were made without telemetry"
+                                : fmt::format("there are {}", join(names, ", ")));
+  }
+  return {};
+}
+
 int report_on(const Context& context, const ReportOptions& options) {
   const auto format = format_of(context, options.format);
   if (!format) return tell(format.error());
@@ -40,7 +61,8 @@ int report_on(const Context& context, const ReportOptions& options) {
   if (!name) return tell(name.error());
   const auto records = store->planned_records(*name);
   if (!records) return tell(records.error());
-  const analysis::Findings findings = analysis::analyse(*records);
+  if (const auto valid = known(options.telemetry, *records); !valid) return tell(valid.error());
+  const analysis::Findings findings = analysis::analyse(*records, options.telemetry);
   report::Options layout;
   layout.explain = options.explain;
   layout.store_name = context.store.string();
@@ -60,10 +82,14 @@ void add_report(CLI::App& app, Context& context, Chosen& chosen) {
   auto options = std::make_shared<ReportOptions>();
   sub->add_option("--study", options->study, "The study (default: the one stored last)")->type_name("NAME");
   sub->add_option("--format", options->format, "text, json, csv, md or html")->type_name("FORMAT");
+  sub->add_option("--measure", options->telemetry,
+                  "Telemetry to correlate with the hyperparameters too (repeatable; names: wattle metrics)")
+      ->type_name("NAME");
   sub->add_flag("--explain", options->explain, "Say how each number is computed");
   sub->footer(
       "Examples:\n  wattle report\n  wattle report --format html --output report.html\n"
-      "  wattle report --json | jq .headline");
+      "  wattle report --json | jq .headline\n"
+      "  wattle report --measure cpu_utilisation --measure run_resident_memory");
   sub->callback(
       [&context, &chosen, options] { chosen = [&context, options] { return report_on(context, *options); }; });
 }

@@ -85,6 +85,18 @@ std::string domain_column(const energy::Domain& domain) {
   return (energy::measured(domain.provenance) ? "measured_energy_j:" : "estimated_energy_j:") + domain.name;
 }
 
+// Telemetry's mean over the run, with its unit: "mean:cpu_frequency [Hz]".
+std::string gauge_column(const energy::Measure& measure) {
+  return fmt::format("mean:{}{}", measure.name, measure.unit == "1" ? "" : " [" + measure.unit + "]");
+}
+
+std::string gauge_mean(const Record& run, const std::string& column) {
+  for (const energy::Measure& measure : run.measures) {
+    if (gauge_column(measure) == column) return field(measure.mean);
+  }
+  return {};
+}
+
 constexpr std::array<std::string_view, 30> kRunColumns{"study",
                                                        "workload",
                                                        "run",
@@ -217,13 +229,16 @@ std::string runs_csv(std::span<const Record> records) {
   std::vector<std::string> head(kRunColumns.begin(), kRunColumns.end());
   const auto parameters = varied(records, head);
   std::set<std::string> domains;
+  std::set<std::string> gauges;
   std::set<std::string> machine;
   for (const Record& record : records) {
     for (const energy::Domain& domain : record.domains) domains.insert(domain_column(domain));
+    for (const energy::Measure& one : record.measures) gauges.insert(gauge_column(one));
     for (const auto& [name, value] : record.fingerprint) machine.insert(name);
   }
   for (const auto& [name, column] : parameters) head.push_back(column);
   head.insert(head.end(), domains.begin(), domains.end());
+  head.insert(head.end(), gauges.begin(), gauges.end());
   for (const std::string& name : machine) head.push_back("machine:" + name);
 
   std::string out = csv_line(head);
@@ -235,6 +250,7 @@ std::string runs_csv(std::span<const Record> records) {
       row.push_back(value == values.end() ? std::string{} : study::to_text(value->second));
     }
     for (const std::string& domain : domains) row.push_back(domain_joules(record, domain));
+    for (const std::string& gauge : gauges) row.push_back(gauge_mean(record, gauge));
     for (const std::string& name : machine) {
       const auto value = record.fingerprint.find(name);
       row.push_back(value == record.fingerprint.end() ? std::string{} : value->second);

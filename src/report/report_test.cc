@@ -373,6 +373,15 @@ TEST(RunsCsv, measured_and_estimated_joules_never_share_a_column) {
   EXPECT_EQ(value_in(rows, 2, "estimated_energy_j"), "");
 }
 
+TEST(RunsCsv, telemetry_has_its_unit_in_the_column) {
+  auto records = sample_records();
+  records[0].measures = {{"run_cpu", "1", 1.5, 2.0, 9}, {"cpu_frequency", "Hz", 2.5e9, 3e9, 9}};
+  const auto rows = parse_csv(runs_csv(records));
+  EXPECT_EQ(value_in(rows, 1, "mean:run_cpu"), "1.5");
+  EXPECT_EQ(value_in(rows, 1, "mean:cpu_frequency [Hz]"), "2.5e+09");
+  EXPECT_EQ(value_in(rows, 2, "mean:run_cpu"), "");
+}
+
 TEST(RunsCsv, no_records_give_the_head_alone) { EXPECT_EQ(parse_csv(runs_csv({})).size(), 1U); }
 
 TEST(EpochsCsv, a_void_window_has_no_joules_but_a_reason) {

@@ -124,6 +124,16 @@ class Runs(Product):
                 seen += 1
         self.assertEqual(seen, 2 + 2 + (3 if any(int(line[2]) == 3 for line in really) else 1))
 
+    def test_telemetry_is_a_measure_like_others(self):
+        self.wattle("run", self.study(seconds=0.6, repetitions=2))
+        rows = list(csv.DictReader(io.StringIO(self.wattle("export")[0])))
+        self.assertTrue(all(0 <= float(row["mean:cpu_utilisation"]) <= 1 for row in rows))
+        self.assertTrue(all(float(row["mean:run_resident_memory [B]"]) > 1e6 for row in rows))
+        told = self.json("report", "--measure", "cpu_utilisation")["correlations"]
+        self.assertIn("cpu_utilisation", {one["measure"] for one in told})
+        _, err = self.wattle("report", "--measure", "cpu_utilization", code=2)
+        self.assertIn("did you mean `cpu_utilisation`?", err)
+
     def test_results_for_other_programs(self):
         self.wattle("run", self.study(seconds=0.15))
         rows = list(csv.DictReader(io.StringIO(self.wattle("export")[0])))
