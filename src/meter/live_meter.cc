@@ -15,8 +15,8 @@ namespace {
 // Chunks cost more than samples: ten a second are enough for whoever waits for one.
 constexpr Nanoseconds kChunkEvery = milliseconds(100);
 constexpr Nanoseconds kPatience = milliseconds(500);
-// A sample is kept here and by the sampler, each in a vector that may be twice as large as what it holds.
-constexpr std::size_t kBytesPerSample = 4 * sizeof(energy::Sample);
+// A vector may be twice as large as what it holds.
+constexpr std::size_t kBytesPerSample = 2 * sizeof(energy::Sample);
 
 std::string advice(const energy::Found& found) {
   std::string text = found.name + ": " + found.reason;
@@ -28,6 +28,18 @@ void keep_last_two(energy::Trace& trace) {
   for (energy::Series& series : trace.series) {
     if (series.samples.size() > 2) series.samples.erase(series.samples.begin(), series.samples.end() - 2);
   }
+}
+
+// Gives up every second sample of the older half, but none beside a gap. How many are left.
+std::size_t thin(std::vector<energy::Sample>& samples) {
+  const std::size_t half = samples.size() / 2;
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    const bool beside_a_gap = samples[i].gap_before || (i + 1 < samples.size() && samples[i + 1].gap_before);
+    if (i % 2 == 0 || i >= half || beside_a_gap) samples[kept++] = samples[i];
+  }
+  samples.resize(kept);
+  return kept;
 }
 
 }  // namespace
@@ -59,7 +71,8 @@ LiveMeter::LiveMeter(const LiveMeterOptions& options, std::vector<energy::Found>
                {.interval = options.interval,
                 // Half an interval less, or a round that comes a little early would wait for the next.
                 .flush_every = std::max(options.interval, kChunkEvery) - options.interval / 2,
-                .on_chunk = [this](std::string_view chunk) { take(chunk); }}),
+                .on_chunk = [this](std::string_view chunk) { take(chunk); },
+                .forget_flushed = true}),
       thread_([this] { run(); }) {}
 
 LiveMeter::~LiveMeter() {
@@ -125,8 +138,14 @@ void LiveMeter::add(std::string_view chunk) {
   }
   tail_.series = std::move(read.series);
   keep_last_two(tail_);
-  full_ = full_ || samples_ >= most_samples_;
+  if (samples_ >= most_samples_) thin_out();
   changed_.notify_all();
+}
+
+void LiveMeter::thin_out() {
+  samples_ = 0;
+  for (energy::Series& series : trace_.series) samples_ += thin(series.samples);
+  full_ = full_ || samples_ > most_samples_ - most_samples_ / 8;
 }
 
 void LiveMeter::wait_for(std::unique_lock<std::mutex>& lock, Nanoseconds instant) const {
@@ -150,6 +169,11 @@ LiveWindow LiveMeter::window(Nanoseconds begin, Nanoseconds end) const {
   for (energy::WindowEnergy& one : window.metered.windows.front().energies) one = {{}, why, 0.0, 0.0};
   window.metered.measured = window.metered.estimated = {{}, why, 0.0, 0.0};
   return window;
+}
+
+std::size_t LiveMeter::samples() const {
+  const std::scoped_lock lock(mutex_);
+  return samples_;
 }
 
 std::optional<energy::Sampler::Now> LiveMeter::now() const {

@@ -24,7 +24,9 @@ namespace wattle::meter {
 struct LiveMeterOptions {
   energy::ProbeOptions probes;
   Nanoseconds interval = milliseconds(100);
-  // About what all samples may take. Where it is reached, sampling ends: what was sampled stays known.
+  // About what all samples may take. Where it is reached, every second sample of the older half is given up: its energy
+  // stays exact at those that are left, and windows of long ago get wider edges. Where that is not enough, sampling
+  // ends: what was sampled stays known.
   std::size_t memory_bytes = std::size_t{256} << 20U;
 };
 
@@ -54,6 +56,7 @@ class LiveMeter {
   [[nodiscard]] LiveWindow window(Nanoseconds begin, Nanoseconds end) const;
   // The totals just now; absent where nothing was read yet, or nothing is read any more.
   [[nodiscard]] std::optional<energy::Sampler::Now> now() const;
+  [[nodiscard]] std::size_t samples() const;  // that are held, of all domains
 
  private:
   LiveMeter(const LiveMeterOptions& options, std::vector<energy::Found> probes, std::vector<std::string> missing);
@@ -61,6 +64,7 @@ class LiveMeter {
   void fill_up();
   void take(std::string_view chunk);
   void add(std::string_view chunk);
+  void thin_out();
   void wait_for(std::unique_lock<std::mutex>& lock, Nanoseconds instant) const;
   [[nodiscard]] std::string why_unknown(Nanoseconds end) const;
 

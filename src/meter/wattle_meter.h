@@ -80,10 +80,9 @@ enum { WATTLE_METER_MEASURED = -1, WATTLE_METER_ESTIMATED = -2 };
 /* Starts a meter; `options` NULL: all defaults. NULL where it cannot, with one line of why (cut to fit) in `error`,
  * which may be NULL. The caller ends it with wattle_meter_stop.
  *
- * The meter keeps every sample, so any window since its start can be asked for at any time. Two domains at the default
- * 100 ms fill the default memory in about 38 hours, at 1 s in 16 days, eight domains in a quarter of that. Where it is
- * full the meter stops reading: windows up to then stay known, later ones are absent and say so. Stop it and start
- * another to go on. */
+ * Any window since its start can be asked for at any time. Two domains at the default 100 ms fill the default memory in
+ * about three days, at 1 s in a month. From then on every second sample of the older half is given up, so that it never
+ * takes more: windows of long ago get wider edges, and say so in their uncertainty. */
 WATTLE_API wattle_meter* wattle_meter_start(const wattle_meter_options* options, char* error, size_t error_size);
 
 /* The clock of windows: CLOCK_MONOTONIC in nanoseconds. */

@@ -77,8 +77,10 @@ class Run {
         events_(files_.events(), options.events_limit),
         metric_file_(metric_path(preamble.request)),
         sampler_(clock, energy::find_probes(probes_for(preamble.request, options.probes)),
-                 {preamble.request.protocol.sample_interval, seconds(1),
-                  [this](std::string_view chunk) { trace_.append(chunk); }, true}),
+                 {.interval = preamble.request.protocol.sample_interval,
+                  .flush_every = seconds(1),
+                  .on_chunk = [this](std::string_view chunk) { trace_.append(chunk); },
+                  .forget_flushed = true}),
         telemetry_(clock, energy::gauge_sources(probes_for(preamble.request, options.probes)),
                    {options.telemetry_interval, [this](std::string_view line) { telemetry_lines_.append(line); }}) {
     evidence_.preamble = std::move(preamble);
