@@ -58,7 +58,7 @@ class Bench {
     Record record;
     study::Configuration& configuration = record.request.configuration;
     configuration.workload = workload;
-    configuration.mutated_parameter = parameter;
+    configuration.varied = parameter.empty() ? std::vector<std::string>{} : std::vector<std::string>{parameter};
     configuration.label = parameter.empty() ? "original" : parameter + " " + study::to_text(value);
     configuration.hyperparameters = {{"learning_rate", value}, {"optimizer", std::string("sgd")}};
     configuration.id = workload + "/" + configuration.label;
@@ -436,7 +436,7 @@ TEST(Findings, of_a_record_without_anything_do_not_crash) {
   blank.end = EndState::completed;
   std::vector<Record> records(3, blank);
   records[1].request.metric.tolerance = kNaN;
-  records[2].request.configuration.mutated_parameter = "x";
+  records[2].request.configuration.varied = {"x"};
   records[2].request.key = "another";
   records[2].measured.energy = Microjoules{-5};
   const Findings findings = analyse(records);
@@ -577,7 +577,7 @@ TEST(Correlations, take_the_runs_of_one_parameter_and_call_the_insignificant_non
     study::Configuration& configuration = record.request.configuration;
     configuration.hyperparameters["epochs"] = std::int64_t{6};
     if (configuration.label != "learning_rate 0.24") continue;
-    configuration.mutated_parameter = "epochs";
+    configuration.varied = {"epochs"};
     configuration.hyperparameters["epochs"] = std::int64_t{9};
     record.duration = to_nanoseconds({100.0 + 0.4 * noise(record.request.block, 9)});
   }
@@ -601,7 +601,7 @@ TEST(Correlations, say_why_they_are_absent) {
   Bench words = clear_study();
   for (Record& record : words.records) {
     study::Configuration& configuration = record.request.configuration;
-    if (!configuration.original()) configuration.mutated_parameter = "optimizer";
+    if (!configuration.original()) configuration.varied = {"optimizer"};
   }
   const Findings findings = analyse(words.records);
   EXPECT_EQ(findings.correlations.at(0).why_absent, "optimizer is not a number");

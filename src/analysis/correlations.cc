@@ -41,7 +41,8 @@ Points points_of(const WorkloadRuns& workload, const std::string& parameter, con
   Points points;
   for (const Configured& configured : workload.configurations) {
     const study::Configuration& configuration = *configured.configuration;
-    if (!configuration.original() && configuration.mutated_parameter != parameter) continue;
+    const auto& varied = configuration.varied;
+    if (!configuration.original() && std::find(varied.begin(), varied.end(), parameter) == varied.end()) continue;
     const auto value = configuration.hyperparameters.find(parameter);
     if (value == configuration.hyperparameters.end()) continue;
     const auto number = study::to_number(value->second);
@@ -90,7 +91,7 @@ Correlation correlation_of(const WorkloadRuns& workload, const std::string& para
 std::vector<Correlation> correlate(const WorkloadRuns& workload, std::span<const std::string> telemetry) {
   std::set<std::string> parameters;
   for (const Configured& configured : workload.configurations) {
-    if (!configured.configuration->original()) parameters.insert(configured.configuration->mutated_parameter);
+    parameters.insert(configured.configuration->varied.begin(), configured.configuration->varied.end());
   }
   std::vector<Correlation> correlations;
   for (const std::string& parameter : parameters) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "analysis/comparison.h"
+#include "base/text.h"
 #include "stats/effect_size.h"
 
 namespace wattle::analysis {
@@ -39,7 +40,7 @@ Candidate compare_mutant(const WorkloadRuns& workload, const Configured& mutant)
   finding.configuration = configuration.id;
   finding.label = configuration.label;
   finding.workload = workload.name;
-  finding.parameter = configuration.mutated_parameter;
+  finding.parameter = join(configuration.varied, ", ");
   finding.original_value = value_text(original_of(workload, mutant), finding.parameter);
   finding.mutant_value = value_text(&configuration, finding.parameter);
 

@@ -88,14 +88,15 @@ void take_energies(WorkloadRuns& workload) {
 }
 
 std::optional<double> mutated_number(const study::Configuration& configuration) {
-  const auto value = configuration.hyperparameters.find(configuration.mutated_parameter);
+  if (configuration.original()) return std::nullopt;
+  const auto value = configuration.hyperparameters.find(configuration.varied.front());
   if (value == configuration.hyperparameters.end()) return std::nullopt;
   return study::to_number(value->second);
 }
 
 bool shown_before(const Configured& a, const Configured& b) {
   const auto place = [](const study::Configuration& configuration) {
-    return std::tuple(!configuration.original(), configuration.mutated_parameter, mutated_number(configuration),
+    return std::tuple(!configuration.original(), configuration.varied, mutated_number(configuration),
                       configuration.label, configuration.id);
   };
   return place(*a.configuration) < place(*b.configuration);

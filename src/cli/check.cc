@@ -23,8 +23,9 @@ int check(const Context& context, const std::string& file) {
                                         {"runs", plan->runs.size()},
                                         {"diagnostics", nlohmann::json::array()}});
   }
-  return give(context, fmt::format("{}: good. {} configurations × {} blocks = {} runs\nnext:  wattle run {}\n", file,
-                                   plan->configurations.size(), loaded.study->repetitions, plan->runs.size(), file));
+  return give(context,
+              fmt::format("{}: good. {} configurations × {} blocks = {} runs\nnext:  wattle run {}\n", file,
+                          plan->configurations.size(), loaded.study->repetitions.max, plan->runs.size(), file));
 }
 
 }  // namespace

@@ -41,7 +41,7 @@ nlohmann::json as_json(const study::Plan& plan, const Ends& ends, const campaign
                               {"label", c.label},
                               {"workload", c.workload},
                               {"original", c.original()},
-                              {"mutated_parameter", c.mutated_parameter},
+                              {"varied", c.varied},
                               {"mutation", c.mutation},
                               {"hyperparameters", values}});
   }
@@ -91,7 +91,7 @@ std::string as_text(const study::Plan& plan, const study::Study& study, const En
                   {state_of(ends, run.key)}});
   }
   text += runs.render(80) + "\n";
-  text += fmt::format("{} runs in {} blocks, {} to do", plan.runs.size(), study.repetitions, open);
+  text += fmt::format("{} runs in {} blocks, {} to do", plan.runs.size(), study.repetitions.max, open);
   if (open > 0 && left.time) {
     text += fmt::format(": about {}", human(*left.time));
     if (left.energy) text += fmt::format(", {}{}", human(*left.energy), left.energy_estimated ? " est." : "");

@@ -82,10 +82,11 @@ void RunProgress::draw(const study::RunRequest& request, const campaign::Observe
   const auto flagged =
       std::count_if(history_.begin(), history_.end(), [](const record::Summary& past) { return !past.flags.empty(); });
   std::vector<std::string> lines;
-  lines.push_back(fmt::format(
-      "{}   block {}/{}   {}  {} of {} runs   {}", report::shortened(study_.name, 24), request.block,
-      study_.repetitions, bar(static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(1, planned_)), 20),
-      done, planned_, left_text(position.remaining)));
+  lines.push_back(
+      fmt::format("{}   block {}/{}   {}  {} of {} runs   {}", report::shortened(study_.name, 24), request.block,
+                  study_.repetitions.max,
+                  bar(static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(1, planned_)), 20), done,
+                  planned_, left_text(position.remaining)));
   std::string now = fmt::format("now     {}   {}", request.configuration.label, human(to_seconds(progress.elapsed)));
   if (progress.epoch) now += fmt::format("   epoch {}", *progress.epoch);
   if (progress.metric) now += fmt::format("   {} {}", request.metric.name, significant(*progress.metric, 3));

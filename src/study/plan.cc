@@ -17,7 +17,14 @@ namespace {
 using nlohmann::json;
 
 json environment_identity(const Environment& environment) {
-  return {{"device", environment.device}, {"threads", environment.threads}, {"variables", environment.variables}};
+  // What has its default is left out, so that a new setting changes no old identity.
+  json identity{{"device", environment.device}, {"threads", environment.threads}, {"variables", environment.variables}};
+  if (!environment.cpus.empty()) identity["cpus"] = environment.cpus;
+  if (!environment.wait_policy.empty()) identity["wait_policy"] = environment.wait_policy;
+  if (!environment.precision.empty()) identity["precision"] = environment.precision;
+  if (environment.nice != 0) identity["nice"] = environment.nice;
+  if (environment.power_cap) identity["power_cap_w"] = environment.power_cap->value;
+  return identity;
 }
 
 std::string configuration_id(const Configuration& configuration) {
@@ -42,7 +49,7 @@ Configuration original_of(const Workload& workload, const Environment& environme
 Configuration mutated(Configuration configuration, const MutationRule& rule, const Value& value) {
   configuration.label = fmt::format("{} {}", rule.parameter, printable(to_text(value)));
   configuration.hyperparameters[rule.parameter] = value;
-  configuration.mutated_parameter = rule.parameter;
+  configuration.varied = {rule.parameter};
   configuration.mutation = to_string(rule.op);
   configuration.id = configuration_id(configuration);
   return configuration;
@@ -162,6 +169,10 @@ std::string_view to_string(Purpose purpose) {
       return "control";
     case Purpose::proof:
       return "proof";
+    case Purpose::partner:
+      return "partner";
+    case Purpose::warm_up:
+      return "warm_up";
     case Purpose::score:
       break;
   }
@@ -177,13 +188,13 @@ Result<Plan> make_plan(const Study& study, const std::string& trainer_program) {
       return fail(ErrorKind::bad_input, fmt::format("workload `{}`: {}", workload.name, first.message),
                   first.suggestion);
     }
-    const Configuration original = original_of(workload, study.environment);
+    const Configuration original = original_of(workload, study.environments.front());
     plan.configurations.push_back(original);
     for (const Mutant& mutant : drawn.mutants) {
       plan.configurations.push_back(mutated(original, study.mutations[mutant.rule], mutant.value));
     }
   }
-  for (int block = 1; block <= study.repetitions; ++block) {
+  for (int block = 1; block <= study.repetitions.max; ++block) {
     for (RunRequest& request : block_of(study, plan.configurations, block, trainer_program)) {
       request.order = static_cast<int>(plan.runs.size()) + 1;
       plan.runs.push_back(std::move(request));

@@ -11,20 +11,41 @@
 
 namespace wattle::study {
 
-enum class Purpose { score, profile, control, proof };
+// Partners are those who train in the background of a scored run; warm-up runs only heat the machine.
+enum class Purpose { score, profile, control, proof, partner, warm_up };
 [[nodiscard]] std::string_view to_string(Purpose purpose);
+
+// With whom a configuration trains side by side. Alone: no partners.
+struct Colocation {
+  GroupMode mode = GroupMode::together;
+  bool divided_cores = true;
+  // In the order of the group, itself left out: "resnet20/original", workload and label.
+  std::vector<std::string> partners;
+  int member = 0;  // its place in the group, from 0; in the background mode 0 is scored
+  [[nodiscard]] bool alone() const { return partners.empty(); }
+
+  friend bool operator==(const Colocation&, const Colocation&) = default;
+};
 
 // One full assignment of hyperparameters × workload × environment.
 struct Configuration {
-  std::string id;     // first 12 hexadecimal digits of the digest of workload, hyperparameters and environment
+  // First 12 hexadecimal digits of the digest of workload, hyperparameters, environment and co-location.
+  std::string id;
   std::string label;  // "original", or what differs: "learning_rate 0.021"
   std::string workload;
   Assignment hyperparameters;
   Environment environment;
-  std::string mutated_parameter;  // empty for the original
-  std::string mutation;           // operator's name, empty for the original
+  std::vector<std::string> varied;  // the hyperparameters that differ from the defaults; empty for the original
+  std::string mutation;  // operator's name, "sweep", "random", "latin_hypercube" or "stated"; empty for the original
+  Colocation colocation;
 
-  [[nodiscard]] bool original() const { return mutated_parameter.empty(); }
+  [[nodiscard]] bool original() const { return varied.empty(); }
+};
+
+// A cell of the design that is not run.
+struct Excluded {
+  Configuration configuration;
+  std::string reason;
 };
 
 // Everything needed to do one run, and to say later what was done. Self-contained.
@@ -37,7 +58,9 @@ struct RunRequest {
   int order = 0;                    // 1-based place in the plan
   std::uint64_t training_seed = 0;  // the block's, below 2^31: the same for every configuration in the block
   Purpose purpose = Purpose::score;
-  std::string pair_key;  // key of the original's run in the same block; a run's own key for the original itself
+  // Key of the original's run in the same block, environment and co-location; a run's own key for the original itself.
+  std::string pair_key;
+  std::string group;  // runs to be made side by side share it and stand together in the plan; empty: alone
   std::vector<std::string> arguments;  // the exact argument vector, still holding {run_dir} where it was used
   std::string working_directory;
   std::map<std::string, std::string> variables;                     // set on top of the inherited environment
@@ -48,12 +71,15 @@ struct RunRequest {
 };
 
 struct Plan {
-  std::vector<Configuration> configurations;  // original first, mutants in rule order, per workload
-  std::vector<RunRequest> runs;               // in the order they will run, block by block
+  // Per workload and environment: the original first, mutants in rule order, then designs, then groups.
+  std::vector<Configuration> configurations;
+  std::vector<Excluded> excluded;
+  std::vector<RunRequest> runs;  // in the order they will run, block by block
 };
 
 // Draws the mutants (seeded; never equal to the default, never out of the domain, no duplicates) and orders the
-// runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r.
+// runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r. An adaptive
+// study's plan holds all blocks it may need.
 // `{run_dir}` stays a placeholder. Fails only where a rule cannot yield its mutants (check finds that first).
 [[nodiscard]] Result<Plan> make_plan(const Study& study, const std::string& trainer_program);
 

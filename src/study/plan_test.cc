@@ -51,10 +51,9 @@ TEST(Plan, the_original_comes_first_and_mutants_differ_by_one_value) {
   EXPECT_EQ(original.hyperparameters.size(), 6U) << "one full assignment";
   for (std::size_t i = 1; i < 5; ++i) {
     const Configuration& mutant = plan.configurations[i];
-    EXPECT_EQ(mutant.mutated_parameter, i < 3 ? "epochs" : "learning_rate");
+    EXPECT_EQ(mutant.varied.front(), i < 3 ? "epochs" : "learning_rate");
     EXPECT_EQ(mutant.mutation, i < 3 ? "scale" : "log_scale");
-    EXPECT_EQ(mutant.label,
-              mutant.mutated_parameter + " " + to_text(mutant.hyperparameters.at(mutant.mutated_parameter)));
+    EXPECT_EQ(mutant.label, mutant.varied.front() + " " + to_text(mutant.hyperparameters.at(mutant.varied.front())));
     int different = 0;
     for (const auto& [name, value] : mutant.hyperparameters)
       different += value == original.hyperparameters.at(name) ? 0 : 1;

@@ -37,7 +37,8 @@ void read_study_table(const toml::table& table, Study& study, Mistakes& mistakes
   }
   study.seed =
       static_cast<std::uint64_t>(section.integer("seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(0));
-  study.repetitions = static_cast<int>(section.integer("repetitions", 1, kMostRepetitions).value_or(8));
+  study.repetitions.max = static_cast<int>(section.integer("repetitions", 1, kMostRepetitions).value_or(8));
+  study.repetitions.min = study.repetitions.max;
   study.budget = read_budget(section, mistakes);
   section.finish();
 }
@@ -137,12 +138,12 @@ void check_size(const Study& study, Section& root, Mistakes& mistakes) {
   for (const Workload& workload : study.workloads) {
     configurations += 1 + static_cast<std::int64_t>(draw_mutants(study.seed, workload, study.mutations).mutants.size());
   }
-  const std::int64_t runs = configurations * study.repetitions;
+  const std::int64_t runs = configurations * study.repetitions.max;
   if (runs <= kMostRuns) return;
   const toml::table* table = root.table("study", "[study]");
   mistakes.add(Section(*table, "[study]", mistakes).position("repetitions"),
                fmt::format("{} configurations × {} repetitions are {} runs; a study may have {}", configurations,
-                           study.repetitions, runs, kMostRuns),
+                           study.repetitions.max, runs, kMostRuns),
                "repeat less, or draw fewer mutants");
 }
 
@@ -155,7 +156,7 @@ void read_root(const toml::table& document, Study& study, SchemaSource& source, 
   }
   if (const auto* table = root.table("protocol", "[protocol]")) study.protocol = read_protocol(*table, mistakes);
   if (const auto* table = root.table("environment", "[environment]")) {
-    study.environment = read_environment(*table, mistakes);
+    study.environments.front() = read_environment(*table, mistakes);
   }
   LazySchema schema(source, mistakes);
   Reading reading{study.directory, schema, mistakes};

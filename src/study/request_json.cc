@@ -16,7 +16,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<Purpose, 4> kPurposes{Purpose::score, Purpose::profile, Purpose::control, Purpose::proof};
+constexpr std::array<Purpose, 6> kPurposes{Purpose::score, Purpose::profile, Purpose::control,
+                                           Purpose::proof, Purpose::partner, Purpose::warm_up};
 constexpr std::array<std::pair<MetricSource, std::string_view>, 4> kSources{{{MetricSource::events, "events"},
                                                                              {MetricSource::output, "output"},
                                                                              {MetricSource::csv_file, "csv_file"},
@@ -38,28 +39,53 @@ json metric_to_json(const Metric& metric) {
           {"epoch_column", metric.epoch_column}};
 }
 
+template <class Number>
+json optional_number(const std::optional<Number>& value) {
+  return value ? json(*value) : json();
+}
+
 json protocol_to_json(const Protocol& protocol) {
   return {{"version", Protocol::kVersion},
           {"time_limit_ns", protocol.time_limit.value},
           {"silence_limit_ns", protocol.silence_limit.value},
           {"grace_ns", protocol.grace.value},
+          {"warm_up_ns", protocol.warm_up.value},
           {"cool_down_ns", protocol.cool_down.value},
+          {"cool_to_temperature", optional_number(protocol.cool_to_temperature)},
+          {"cool_to_power", optional_number(protocol.cool_to_power)},
+          {"cool_down_limit_ns", protocol.cool_down_limit.value},
+          {"idle_baseline_ns", protocol.idle_baseline.value},
+          {"control", protocol.control},
+          {"foreign_load", protocol.foreign_load},
+          {"repeat_flagged", protocol.repeat_flagged},
           {"sample_interval_ns", protocol.sample_interval.value}};
 }
 
+json environment_to_json(const Environment& environment) {
+  json object{
+      {"name", environment.name}, {"device", environment.device},           {"threads", environment.threads},
+      {"cpus", environment.cpus}, {"wait_policy", environment.wait_policy}, {"precision", environment.precision},
+      {"nice", environment.nice}, {"variables", environment.variables}};
+  object["power_cap_w"] = environment.power_cap ? json(environment.power_cap->value) : json();
+  return object;
+}
+
+json colocation_to_json(const Colocation& colocation) {
+  return {{"mode", colocation.mode == GroupMode::together ? "together" : "background"},
+          {"divided_cores", colocation.divided_cores},
+          {"partners", colocation.partners},
+          {"member", colocation.member}};
+}
+
 json configuration_to_json(const Configuration& configuration) {
-  const Environment& environment = configuration.environment;
   return {{"id", configuration.id},
           {"label", configuration.label},
           {"workload", configuration.workload},
           {"hyperparameters", assignment_to_json(configuration.hyperparameters)},
-          {"environment",
-           {{"name", environment.name},
-            {"device", environment.device},
-            {"threads", environment.threads},
-            {"variables", environment.variables}}},
-          {"mutated_parameter", configuration.mutated_parameter},
-          {"mutation", configuration.mutation}};
+          {"environment", environment_to_json(configuration.environment)},
+          {"varied", configuration.varied},
+          {"mutation", configuration.mutation},
+          {"colocation", colocation_to_json(configuration.colocation)}};
 }
 
 // Reads one object. The first mistake of a whole reading is kept, with the path of its field; after it everything comes
@@ -70,6 +96,8 @@ class Fields {
       : object_(object), where_(std::move(where)), mistake_(mistake) {
     if (!object.is_object()) complain("", "is not an object");
   }
+
+  bool has(const char* name) const { return object_.is_object() && object_.contains(name); }
 
   Fields child(const char* name) const { return {at(name), path(name) + ".", mistake_}; }
 
@@ -95,6 +123,11 @@ class Fields {
     const json& field = at(name);
     if (!field.is_number()) return complain(name, "is not a number"), 0.0;
     return field.get<double>();
+  }
+
+  std::optional<double> optional_real(const char* name) const {
+    if (at(name).is_null()) return std::nullopt;
+    return real(name);
   }
 
   bool truth(const char* name) const {
@@ -171,7 +204,7 @@ Metric read_metric(const Fields& fields) {
   return metric;
 }
 
-Protocol read_protocol(const Fields& fields) {
+Protocol read_protocol(const Fields& fields, bool before_designs) {
   constexpr std::int64_t kLongest = std::int64_t{366} * 24 * 3600 * 1'000'000'000;
   Protocol protocol;
   protocol.time_limit = {fields.integer("time_limit_ns", 0, kLongest)};
@@ -179,8 +212,46 @@ Protocol read_protocol(const Fields& fields) {
   protocol.grace = {fields.integer("grace_ns", 0, kLongest)};
   protocol.cool_down = {fields.integer("cool_down_ns", 0, kLongest)};
   protocol.sample_interval = {fields.integer("sample_interval_ns", 1, kLongest)};
+  if (before_designs) return protocol;
+  protocol.warm_up = {fields.integer("warm_up_ns", 0, kLongest)};
+  protocol.cool_to_temperature = fields.optional_real("cool_to_temperature");
+  protocol.cool_to_power = fields.optional_real("cool_to_power");
+  protocol.cool_down_limit = {fields.integer("cool_down_limit_ns", 0, kLongest)};
+  protocol.idle_baseline = {fields.integer("idle_baseline_ns", 0, kLongest)};
+  protocol.control = fields.truth("control");
+  protocol.foreign_load = fields.real("foreign_load");
+  protocol.repeat_flagged = static_cast<int>(fields.integer("repeat_flagged", 0, 1'000'000));
   return protocol;
 }
+
+Environment read_environment(const Fields& fields, bool before_designs) {
+  Environment environment;
+  environment.name = fields.text("name");
+  environment.device = fields.text("device");
+  environment.threads = static_cast<int>(fields.integer("threads", 1, 1'000'000));
+  environment.variables = fields.text_map("variables");
+  if (before_designs) return environment;
+  environment.cpus = fields.text("cpus");
+  environment.wait_policy = fields.text("wait_policy");
+  environment.precision = fields.text("precision");
+  environment.nice = static_cast<int>(fields.integer("nice", 0, 19));
+  if (const auto cap = fields.optional_real("power_cap_w")) environment.power_cap = Watts{*cap};
+  return environment;
+}
+
+Colocation read_colocation(const Fields& fields) {
+  Colocation colocation;
+  const std::string mode = fields.text("mode");
+  if (mode != "together" && mode != "background") fields.complain("mode", "is neither together nor background");
+  colocation.mode = mode == "background" ? GroupMode::background : GroupMode::together;
+  colocation.divided_cores = fields.truth("divided_cores");
+  colocation.partners = fields.texts("partners");
+  colocation.member = static_cast<int>(fields.integer("member", 0, 1'000));
+  return colocation;
+}
+
+// What was written before studies had designs names the one parameter that a mutant changed, and lacks what came later.
+constexpr const char* kBeforeDesigns = "mutated_parameter";
 
 Configuration read_configuration(const Fields& fields) {
   Configuration configuration;
@@ -199,12 +270,14 @@ Configuration read_configuration(const Fields& fields) {
       }
     }
   }
-  const Fields environment = fields.child("environment");
-  configuration.environment.name = environment.text("name");
-  configuration.environment.device = environment.text("device");
-  configuration.environment.threads = static_cast<int>(environment.integer("threads", 1, 1'000'000));
-  configuration.environment.variables = environment.text_map("variables");
-  configuration.mutated_parameter = fields.text("mutated_parameter");
+  const bool before_designs = fields.has(kBeforeDesigns);
+  configuration.environment = read_environment(fields.child("environment"), before_designs);
+  if (!before_designs) {
+    configuration.varied = fields.texts("varied");
+    configuration.colocation = read_colocation(fields.child("colocation"));
+  } else if (std::string one = fields.text(kBeforeDesigns); !one.empty()) {
+    configuration.varied = {std::move(one)};
+  }
   configuration.mutation = fields.text("mutation");
   return configuration;
 }
@@ -256,6 +329,7 @@ json to_json(const RunRequest& request) {
           {"training_seed", request.training_seed},
           {"purpose", std::string(to_string(request.purpose))},
           {"pair_key", request.pair_key},
+          {"group", request.group},
           {"arguments", request.arguments},
           {"working_directory", request.working_directory},
           {"variables", request.variables},
@@ -280,6 +354,8 @@ Result<RunRequest> request_from_json(const json& object) {
   request.training_seed = static_cast<std::uint64_t>(fields.integer("training_seed", 0, kLargestInt));
   request.purpose = read_purpose(fields);
   request.pair_key = read_key(fields, "pair_key");
+  const bool before_designs = fields.child("configuration").has(kBeforeDesigns);
+  if (!before_designs) request.group = read_key(fields, "group");
   request.arguments = fields.texts("arguments");
   if (request.arguments.empty()) fields.complain("arguments", "is empty");
   request.working_directory = fields.text("working_directory");
@@ -287,7 +363,7 @@ Result<RunRequest> request_from_json(const json& object) {
   request.rendered_files = read_rendered(fields);
   request.use_terminal = fields.truth("use_terminal");
   request.metric = read_metric(fields.child("metric"));
-  request.protocol = read_protocol(fields.child("protocol"));
+  request.protocol = read_protocol(fields.child("protocol"), before_designs);
   if (!mistake.empty()) return fail(ErrorKind::bad_input, fmt::format("not a run request: {}", mistake));
   return request;
 }

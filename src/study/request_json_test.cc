@@ -29,8 +29,18 @@ RunRequest request() {
                                    {"text", std::string("1")},
                                    {"large", std::numeric_limits<std::int64_t>::max()},
                                    {"small", std::numeric_limits<std::int64_t>::min()}};
-  configuration.environment = {"default", "cuda:1", 4, {{"A", "b"}}};
-  configuration.mutated_parameter = "one";
+  configuration.environment = {.name = "fast",
+                               .device = "cuda:1",
+                               .threads = 4,
+                               .cpus = "0-1",
+                               .wait_policy = "passive",
+                               .precision = "bfloat16",
+                               .nice = 5,
+                               .power_cap = Watts{150.5},
+                               .variables = {{"A", "b"}}};
+  configuration.colocation = {
+      .mode = GroupMode::background, .divided_cores = false, .partners = {"other/original"}, .member = 1};
+  configuration.varied = {"one"};
   configuration.mutation = "scale";
   request.block = 2;
   request.order = 7;
@@ -43,6 +53,9 @@ RunRequest request() {
   request.use_terminal = true;
   request.metric = {"loss", Goal::minimize, 0.1, MetricSource::csv_file, "", "log.csv", "v", "e"};
   request.protocol.cool_down = Nanoseconds{123456789};
+  request.protocol.cool_to_temperature = 45.5;
+  request.protocol.control = true;
+  request.group = "a group";
   request.key = run_key(request);
   request.pair_key = request.key;
   return request;
@@ -57,6 +70,8 @@ TEST(RequestJson, comes_back_exactly_also_through_text) {
   EXPECT_TRUE(std::holds_alternative<double>(back->configuration.hyperparameters.at("one")));
   EXPECT_TRUE(std::holds_alternative<std::int64_t>(back->configuration.hyperparameters.at("whole")));
   EXPECT_EQ(back->rendered_files, sent.rendered_files);
+  EXPECT_EQ(back->configuration.environment, sent.configuration.environment);
+  EXPECT_EQ(back->configuration.colocation, sent.configuration.colocation);
   EXPECT_EQ(back->protocol.cool_down, sent.protocol.cool_down);
   EXPECT_EQ(back->metric.goal, Goal::minimize);
   EXPECT_EQ(back->purpose, Purpose::proof);
@@ -68,16 +83,19 @@ void attack(const json& whole, const json::json_pointer& at, int& attacks) {
   const json& here = whole.at(at);
   if (here.is_object() && at.to_string().find("hyperparameters") == std::string::npos &&
       at.to_string().find("variables") == std::string::npos) {
-    for (const auto& [name, child] : here.items()) {
+    for (const auto& [field, child] : here.items()) {
       json without = whole;
-      without.at(at).erase(name);
-      const bool told = name == "version";  // informative only
-      EXPECT_EQ(request_from_json(without).has_value(), told) << at / name;
-      attack(whole, at / name, attacks);
+      without.at(at).erase(field);
+      const bool told = field == "version";  // informative only
+      EXPECT_EQ(request_from_json(without).has_value(), told) << at / field;
+      attack(whole, at / field, attacks);
     }
   }
   if (at.to_string() == "/protocol/version") return;
+  const std::string name = at.empty() ? "" : at.back();
+  const bool optional = name.starts_with("cool_to_") || name == "power_cap_w";
   for (const json& wrong : {json(nullptr), json::array({json::object()}), json::object({{"x", json::array()}})}) {
+    if (optional && wrong.is_null()) continue;
     json other = whole;
     other.at(at) = wrong;
     const auto back = request_from_json(other);
@@ -93,6 +111,25 @@ TEST(RequestJson, nothing_missing_and_nothing_of_another_type_passes) {
   int attacks = 0;
   attack(to_json(request()), json::json_pointer(), attacks);
   EXPECT_GT(attacks, 100);
+}
+
+TEST(RequestJson, what_was_written_before_there_were_designs_is_read_with_their_defaults) {
+  json old = to_json(request());
+  json& configuration = old["configuration"];
+  configuration.erase("varied");
+  configuration.erase("colocation");
+  configuration["mutated_parameter"] = "one";
+  for (const char* name : {"cpus", "wait_policy", "precision", "nice", "power_cap_w"}) {
+    configuration["environment"].erase(name);
+  }
+  for (const char* name : {"warm_up_ns", "cool_to_temperature", "control", "foreign_load"}) old["protocol"].erase(name);
+  old.erase("group");
+  const auto back = request_from_json(old);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->configuration.varied, std::vector<std::string>{"one"});
+  EXPECT_TRUE(back->configuration.colocation.alone());
+  configuration["mutated_parameter"] = "";
+  EXPECT_TRUE(request_from_json(old)->configuration.original());
 }
 
 TEST(RequestJson, hostile_values_are_refused_by_name) {

@@ -76,11 +76,19 @@ struct Workload {
   Assignment trainer_defaults;
 };
 
+// Where a workload trains, as asked for. Variations of one environment are a factor of the study like any other.
 struct Environment {
   std::string name = "default";
   std::string device = "cpu";
   int threads = 1;
+  std::string cpus;                // a CPU list as in cpuset(7), "0-3,8"; empty: all that Wattle itself may use
+  std::string wait_policy;         // of OpenMP's threads: "active" (they spin), "passive" (they sleep), or not set
+  std::string precision;           // what the placeholder {precision} gets; empty: the program's own
+  int nice = 0;                    // 0 to 19, as in nice(1)
+  std::optional<Watts> power_cap;  // of every CPU package, or of the GPU that the device names; only where allowed
   std::map<std::string, std::string> variables;  // set for the child, beside the OpenMP ones
+
+  friend bool operator==(const Environment&, const Environment&) = default;
 };
 
 struct Protocol {
@@ -88,8 +96,49 @@ struct Protocol {
   Nanoseconds time_limit = seconds(24L * 3600);
   Nanoseconds silence_limit = seconds(3600);  // without a line or an event
   Nanoseconds grace = seconds(5);             // between SIGTERM and SIGKILL
-  Nanoseconds cool_down{};                    // idle time before each run
+  Nanoseconds warm_up{};                      // of work before the first run of a session: runs of an original
+  Nanoseconds cool_down{};                    // idle time before each run, at least
+  // Cooling goes on until the processors' temperature is at most this (degC), or the machine's power within this part
+  // of what it was idle, for cool_down_limit at most; what was not reached is a flag on the run.
+  std::optional<double> cool_to_temperature;
+  std::optional<double> cool_to_power;  // 0.05: within 5 % of idle
+  Nanoseconds cool_down_limit = seconds(600);
+  Nanoseconds idle_baseline{};  // idle power is heard so long before each block
+  bool control = false;         // each block begins with a control run of the first original, its seed always the same
+  double foreign_load = 0.10;   // of the machine's CPU time that others may use during a run before it is flagged
+  int repeat_flagged = 0;       // how often a run flagged for foreign load is made again
   Nanoseconds sample_interval = milliseconds(20);
+};
+
+// How many blocks. Adaptive where min < max: blocks go on until every comparison is decided or known well enough.
+struct Repetitions {
+  int min = 8;
+  int max = 8;
+  std::optional<double> precision;  // half-width of the interval of the energy ratio, 0.02 = 2 %
+  bool until_decided = false;       // until every mutant is greener, lossy or shown to be neither
+  [[nodiscard]] bool adaptive() const { return min < max; }
+};
+
+// Workloads that train side by side on one machine.
+enum class GroupMode {
+  together,    // all begin at once, each runs once
+  background,  // the first is scored; the others run again and again for as long as it lives
+};
+struct GroupRule {
+  std::vector<std::string> workloads;  // 2 or more; one may stand twice
+  GroupMode mode = GroupMode::together;
+  bool divide_cores = true;  // each gets its own CPUs and as many threads; else all share all (oversubscribed)
+  bool mutants = false;      // also every mutant of the first beside the originals of the others
+};
+
+// Runs to be left out of findings, by a rule that was declared before they were made.
+struct OutlierRule {
+  std::string measure;                 // "energy", "time", the metric's name, or a gauge of telemetry
+  std::vector<std::string> workloads;  // never empty
+  std::optional<double> beyond_iqr;    // outside of the quartiles by more than so many interquartile ranges
+  int drop_highest = 0;                // of each configuration's runs
+  int drop_lowest = 0;
+  std::optional<double> equals;  // exactly this value (a metric of 0)
 };
 
 struct Budget {  // stops new runs, never a run; absent is unlimited
@@ -112,17 +161,51 @@ struct MutationRule {
   int mutants = 1;
 };
 
+// Values that one hyperparameter takes in a sweep or a sample.
+struct Factor {
+  std::string parameter;
+  std::vector<Value> values;  // of a grid, or to choose from; empty: a range
+  double low = 0.0;
+  double high = 0.0;
+  bool logarithmic = false;
+};
+enum class SampleMethod { random, latin_hypercube };
+
+// [[sweep]]: every combination of its factors' values. [[sample]]: `count` points of their space. [[configuration]]:
+// one stated combination, a sweep of one value each.
+struct DesignRule {
+  enum class Kind { sweep, sample, configuration };
+  Kind kind = Kind::sweep;
+  std::vector<std::string> workloads;  // never empty
+  std::vector<Factor> factors;
+  SampleMethod method = SampleMethod::latin_hypercube;  // sample
+  int count = 0;                                        // sample
+  std::string label;                                    // configuration; empty: what differs
+};
+
+// Cells of workload × environment (× hyperparameters) that are not to be run, with the reason that reports print.
+struct Exclusion {
+  std::optional<std::string> workload;
+  std::optional<std::string> environment;
+  Assignment parameters;  // all of them must match
+  std::string reason;
+};
+
 struct Study {
   std::filesystem::path file;       // absolute
   std::filesystem::path directory;  // where relative paths start and commands run
   std::string name;
   std::uint64_t seed = 0;
-  int repetitions = 8;
+  Repetitions repetitions;
   Budget budget;
   Protocol protocol;
-  Environment environment;
+  std::vector<Environment> environments{Environment{}};  // never empty; the first is the one others vary
   std::vector<Workload> workloads;
   std::vector<MutationRule> mutations;
+  std::vector<DesignRule> designs;
+  std::vector<Exclusion> exclusions;
+  std::vector<GroupRule> groups;
+  std::vector<OutlierRule> outliers;
 };
 
 // One mistake in a study file. line and column are 1-based; 0 means the file as a whole.

@@ -53,13 +53,13 @@ variables = { OMP_WAIT_POLICY = "passive" }
 )"));
   EXPECT_EQ(study.name, "lenet-on-glyphs");
   EXPECT_EQ(study.seed, 42U);
-  EXPECT_EQ(study.repetitions, 3);
+  EXPECT_EQ(study.repetitions.max, 3);
   EXPECT_EQ(study.directory, "/nowhere");
   EXPECT_EQ(study.protocol.time_limit, seconds(1800));
   EXPECT_EQ(study.protocol.sample_interval, milliseconds(50));
   EXPECT_EQ(study.protocol.cool_down, seconds(2));
-  EXPECT_EQ(study.environment.threads, 2);
-  EXPECT_EQ(study.environment.variables.at("OMP_WAIT_POLICY"), "passive");
+  EXPECT_EQ(study.environments.front().threads, 2);
+  EXPECT_EQ(study.environments.front().variables.at("OMP_WAIT_POLICY"), "passive");
   ASSERT_EQ(study.workloads.size(), 1U);
   const Workload& lenet = study.workloads[0];
   EXPECT_EQ(lenet.parameters.size(), 6U);
