@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <optional>
 #include <utility>
@@ -108,6 +110,17 @@ std::string fault_in(const std::vector<Use>& uses) {
   return {};
 }
 
+// What the one consumer of the list had used at that instant.
+Nanoseconds used_until(const std::vector<Use>& uses, Nanoseconds time) {
+  const auto after = std::find_if(uses.begin(), uses.end(), [&](const Use& use) { return use.time >= time; });
+  if (after == uses.end()) return uses.empty() ? Nanoseconds{} : uses.back().consumers.front();
+  if (after == uses.begin() || after->time == time) return after->consumers.front();
+  const Use& before = *std::prev(after);
+  const double part = (time - before.time) / (after->time - before.time);
+  const auto more = static_cast<double>((after->consumers.front() - before.consumers.front()).value);
+  return before.consumers.front() + Nanoseconds{std::llround(part * more)};
+}
+
 // What the window's known intervals add up to.
 struct Sum {
   std::vector<Part> parts;  // others last
@@ -170,6 +183,22 @@ void share_idle(const Sum& sum, IdleRule rule, Attribution& result) {
 }
 
 }  // namespace
+
+std::vector<Use> at_common_instants(const std::vector<std::vector<Use>>& each) {
+  std::map<Nanoseconds, Nanoseconds> everybody;
+  for (const std::vector<Use>& uses : each) {
+    for (const Use& use : uses) everybody.emplace(use.time, use.all);
+  }
+  std::vector<Use> common;
+  Nanoseconds highest{std::numeric_limits<std::int64_t>::min()};
+  for (const auto& [time, all] : everybody) {
+    highest = std::max(highest, all);  // two readers a moment apart may be told in the other order
+    Use use{.time = time, .consumers = {}, .all = highest};
+    for (const std::vector<Use>& uses : each) use.consumers.push_back(used_until(uses, time));
+    common.push_back(std::move(use));
+  }
+  return common;
+}
 
 Attribution attribute(const Series& series, const std::vector<Use>& uses, const Window& window, Watts idle,
                       IdleRule rule) {

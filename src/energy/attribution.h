@@ -45,6 +45,11 @@ struct Share {
 // look that found nothing new soon after another is no instant of its own, so the last second may be unknown.
 [[nodiscard]] std::vector<Use> gpu_uses(const TelemetryTable& table, const std::string& gpu, const Window& run);
 
+// Several consumers, each told at instants of its own (`each` as the two functions above give them, one consumer a
+// list), at the instants of all of them. Between its instants a consumer used evenly; before the first nothing and
+// after the last nothing more. Everybody's use is taken from whoever was told at that instant.
+[[nodiscard]] std::vector<Use> at_common_instants(const std::vector<std::vector<Use>>& each);
+
 // Idle energy (idle power by time, never more than there is between two instants of use) is nobody's use. `kept` leaves
 // it as a part of its own; `equally` gives each consumer the same, and what cannot be divided is left; `by_use` shares
 // it as the active part is shared, others included.

@@ -353,6 +353,20 @@ TEST(AttributionProperty, the_order_of_consumers_changes_nothing) {
   }
 }
 
+TEST(CommonInstants, consumers_told_at_instants_of_their_own_are_laid_over_each_other) {
+  const auto common =
+      at_common_instants({{use(0, {0}, 0), use(4, {400}, 1000)}, {use(1, {0}, 200), use(3, {600}, 900)}});
+  ASSERT_EQ(common.size(), 4U);
+  EXPECT_EQ(common[1].time, seconds(1));
+  EXPECT_EQ(common[1].consumers, (std::vector<Nanoseconds>{milliseconds(100), {}})) << "evenly between two instants";
+  EXPECT_EQ(common[2].consumers, (std::vector<Nanoseconds>{milliseconds(300), milliseconds(600)}));
+  EXPECT_EQ(common[3].consumers, (std::vector<Nanoseconds>{milliseconds(400), milliseconds(600)})) << "ended: no more";
+  EXPECT_EQ(common[2].all, milliseconds(900));
+  EXPECT_TRUE(at_common_instants({}).empty());
+  EXPECT_EQ(at_common_instants({{use(0, {0}, 5)}, {}})[0].consumers.size(), 2U)
+      << "of one nothing is told: it used nothing";
+}
+
 TEST(AttributionProperty, totals_of_windows_that_touch_add_up) {
   for (std::uint64_t seed = 0; seed < kCases; ++seed) {
     Case c = random_case(seed);

@@ -7,12 +7,13 @@
 namespace wattle::record {
 namespace {
 
-constexpr std::array<std::pair<EndState, std::string_view>, 7> kEndStates{{{EndState::completed, "completed"},
+constexpr std::array<std::pair<EndState, std::string_view>, 8> kEndStates{{{EndState::completed, "completed"},
                                                                            {EndState::reached, "reached"},
                                                                            {EndState::censored, "censored"},
                                                                            {EndState::stopped, "stopped"},
                                                                            {EndState::failed, "failed"},
                                                                            {EndState::diverged, "diverged"},
+                                                                           {EndState::infeasible, "infeasible"},
                                                                            {EndState::interrupted, "interrupted"}}};
 
 constexpr std::array<std::pair<Split, std::string_view>, 3> kSplits{

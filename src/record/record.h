@@ -16,15 +16,17 @@
 
 namespace wattle::record {
 
-// How an attempt ended. The first five answer the run's question; `failed` and `diverged` are results too (a mutant
-// that fails has lost); `interrupted` is no result: the run is done again, its joules are the campaign's waste.
+// How an attempt ended. The first four answer the run's question; `failed`, `diverged` and `infeasible` are results too
+// (a mutant that fails has lost); `interrupted` is no result: the run is done again, its joules are the campaign's
+// waste.
 enum class EndState {
   completed,  // all epochs done, no target was asked for
   reached,    // first epoch whose validation metric reaches the target
   censored,   // a limit or a cap set before the run came first; `reason` says which
   stopped,    // stopped by prediction: informative, never in Kaplan-Meier
   failed,
-  diverged,  // the loss is not a number: never reaches, not censored
+  diverged,    // the loss is not a number: never reaches, not censored
+  infeasible,  // this machine cannot: out of memory, CPUs that are not there, a power cap that may not be set
   interrupted,
 };
 [[nodiscard]] std::string_view to_string(EndState state);
@@ -68,6 +70,25 @@ struct Resources {  // of the whole process tree that was reaped
   std::int64_t peak_resident_bytes = 0;  // of the largest process
 };
 
+// A run beside others (RunRequest::group): what the machine used for all of them, which is measured, and this one's
+// part, which is attributed. Over the members, parts and idle, others and unknown add up to the whole to the
+// microjoule.
+struct GroupShare {
+  int members = 0;       // with every repetition of a background partner
+  double overlap = 0.0;  // part of this run's time during which every other workload of the group trained too, 0 to 1
+  std::string invalid;   // not empty: why nothing can be said of training side by side (a partner died, or idled)
+  Total measured;        // of the whole group, from the first begin to the last end
+  Total estimated;
+  // Of the measured total where there is one, else of the estimated: this run's active energy, what it can really be
+  // (energy::Share), and the parts that belong to no member.
+  std::optional<Microjoules> own;
+  Microjoules least;
+  Microjoules most;
+  Microjoules idle;
+  Microjoules others;
+  Microjoules unknown;
+};
+
 struct Record {
   study::RunRequest request;
   int attempt = 1;
@@ -81,8 +102,10 @@ struct Record {
   std::vector<MetricPoint> metrics;
   std::vector<energy::Domain> domains;
   std::vector<MeasuredWindow> windows;  // the run first, then phases and epochs in time order
+  // The run's own. Beside others nothing of its own is measured: its attributed part stands in `estimated`.
   Total measured;
   Total estimated;
+  std::optional<GroupShare> group;
   std::vector<energy::Measure> measures;           // what telemetry told of the run, in the order of its gauges
   std::vector<std::string> missing_domains;        // with the reason
   std::vector<std::string> flags;                  // "oversubscribed", "suspended", "other build": shown, never hidden

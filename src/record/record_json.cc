@@ -182,6 +182,36 @@ Resources resources_from(const json& object) {
           int64_from(object.at("peak_resident_bytes"))};
 }
 
+json to_json(const GroupShare& group) {
+  json object{{"members", group.members},
+              {"overlap", real(group.overlap)},
+              {"invalid", group.invalid},
+              {"measured", energy_to_json(group.measured)},
+              {"estimated", energy_to_json(group.estimated)},
+              {"least_uj", group.least.value},
+              {"most_uj", group.most.value},
+              {"idle_uj", group.idle.value},
+              {"others_uj", group.others.value},
+              {"unknown_uj", group.unknown.value}};
+  if (group.own) object["own_uj"] = group.own->value;
+  return object;
+}
+
+GroupShare group_from(const json& object) {
+  const auto energy = [&](const char* key) { return Microjoules{int64_from(object.at(key))}; };
+  return {.members = int_from(object.at("members")),
+          .overlap = real_from(object.at("overlap")),
+          .invalid = text_from(object, "invalid"),
+          .measured = energy_from<Total>(object.at("measured")),
+          .estimated = energy_from<Total>(object.at("estimated")),
+          .own = optional_quantity<Microjoules>(object, "own_uj"),
+          .least = energy("least_uj"),
+          .most = energy("most_uj"),
+          .idle = energy("idle_uj"),
+          .others = energy("others_uj"),
+          .unknown = energy("unknown_uj")};
+}
+
 template <class Items>
 json array_of(const Items& items) {
   json array = json::array();
@@ -213,6 +243,7 @@ Result<Record> parse(const json& object) {
   }
   record.measured = energy_from<Total>(object.at("measured"));
   record.estimated = energy_from<Total>(object.at("estimated"));
+  if (const json* group = present(object, "group")) record.group = group_from(*group);
   record.missing_domains = object.at("missing_domains").get<std::vector<std::string>>();
   record.flags = object.at("flags").get<std::vector<std::string>>();
   record.fingerprint = object.at("fingerprint").get<std::map<std::string, std::string>>();
@@ -239,6 +270,7 @@ json to_json(const Record& record) {
               {"flags", record.flags},
               {"fingerprint", record.fingerprint},
               {"simulated", record.simulated}};
+  if (record.group) object["group"] = to_json(*record.group);
   if (!record.reason.empty()) object["reason"] = record.reason;
   if (record.exit_code) object["exit_code"] = *record.exit_code;
   if (record.signal) object["signal"] = *record.signal;

@@ -59,10 +59,14 @@ std::optional<Verdict> judge_outside(const Evidence& evidence) {
       return Verdict{EndState::failed, "silent for " + human(to_seconds(protocol.silence_limit))};
     case Cause::events:
       return Verdict{EndState::failed, fmt::format("its event file grew beyond {} MiB", evidence.events_limit >> 20U)};
+    case Cause::partner_ended:
+      return Verdict{EndState::censored, "ended with the run that it accompanied"};
     case Cause::none:
       break;
   }
-  if (!evidence.guard.start_error.empty()) return Verdict{EndState::failed, evidence.guard.start_error};
+  if (!evidence.guard.start_error.empty()) {
+    return Verdict{evidence.guard.infeasible ? EndState::infeasible : EndState::failed, evidence.guard.start_error};
+  }
   if (!evidence.guard.complete)
     return Verdict{EndState::failed, "the guard of the run was killed, and the run with it"};
   return std::nullopt;
@@ -79,6 +83,19 @@ std::optional<Verdict> judge_divergence(const Evidence& evidence, const Events& 
   if (!performance || std::isfinite(performance->value)) return std::nullopt;
   return Verdict{EndState::diverged,
                  fmt::format("metric `{}` is {}", record.request.metric.name, shortest(performance->value))};
+}
+
+// Memory that was not there, as PyTorch, CUDA, Python and C++ say it; and what wattle-train's exit codes mean
+// (docs/trainer_protocol.md).
+bool lacked_something(const Evidence& evidence, const Events& events) {
+  static constexpr int kMachineExit = 3;
+  static constexpr int kMemoryExit = 5;
+  const int code = evidence.guard.exit_code.value_or(0);
+  if (events.program == "wattle-train") return code == kMachineExit || code == kMemoryExit;
+  std::string line = evidence.last_error_line;
+  std::transform(line.begin(), line.end(), line.begin(), [](unsigned char c) { return std::tolower(c); });
+  return code != 0 && (line.find("out of memory") != std::string::npos || line.starts_with("memoryerror") ||
+                       line.find("can't allocate memory") != std::string::npos);
 }
 
 std::string why_metric_missing(const Evidence& evidence, const Events& events) {
@@ -103,7 +120,8 @@ Verdict judge(const Evidence& evidence, const Events& events, const Record& reco
   const GuardReport& guard = evidence.guard;
   if (guard.signal) return {EndState::failed, with_detail(signal_text(*guard.signal), evidence.last_error_line)};
   if (guard.exit_code.value_or(0) != 0) {
-    return {EndState::failed, with_detail(fmt::format("exit code {}", *guard.exit_code), evidence.last_error_line)};
+    return {lacked_something(evidence, events) ? EndState::infeasible : EndState::failed,
+            with_detail(fmt::format("exit code {}", *guard.exit_code), evidence.last_error_line)};
   }
   if (events.done == "failed") {
     return {EndState::failed, with_detail("the program reported that it failed", events.done_reason)};

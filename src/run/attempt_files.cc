@@ -20,12 +20,13 @@ using nlohmann::json;
 constexpr int kFormat = 1;
 constexpr std::size_t kLongestFile = 64U << 20U;
 
-constexpr std::array<std::pair<Cause, std::string_view>, 6> kCauses{{{Cause::none, "none"},
+constexpr std::array<std::pair<Cause, std::string_view>, 7> kCauses{{{Cause::none, "none"},
                                                                      {Cause::time_limit, "time_limit"},
                                                                      {Cause::silence, "silence"},
                                                                      {Cause::events, "events"},
                                                                      {Cause::stop, "stop"},
-                                                                     {Cause::orphaned, "orphaned"}}};
+                                                                     {Cause::orphaned, "orphaned"},
+                                                                     {Cause::partner_ended, "partner_ended"}}};
 
 tl::unexpected<Error> cannot(std::string_view what, const fs::path& path, int code) {
   return fail(ErrorKind::environment, fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(code)));
@@ -61,14 +62,37 @@ bool stays_inside(const fs::path& name) {
 }
 
 json to_json(const Preamble& preamble) {
-  return {{"format", kFormat},
-          {"attempt", preamble.attempt},
-          {"started_wall_ns", preamble.started_wall.value},
-          {"boot_offset_ns", preamble.boot_offset.value},
-          {"boot_id", preamble.boot},
-          {"fingerprint", preamble.fingerprint},
-          {"variables", preamble.variables},
-          {"request", study::to_json(preamble.request)}};
+  json object{{"format", kFormat},
+              {"attempt", preamble.attempt},
+              {"started_wall_ns", preamble.started_wall.value},
+              {"boot_offset_ns", preamble.boot_offset.value},
+              {"boot_id", preamble.boot},
+              {"fingerprint", preamble.fingerprint},
+              {"variables", preamble.variables},
+              {"request", study::to_json(preamble.request)}};
+  if (!preamble.cpus.empty()) object["cpus"] = preamble.cpus;
+  if (preamble.held) object["held"] = true;
+  if (preamble.power_cap) {
+    object["power_cap"] = {{"w", preamble.power_cap->watts.value}, {"sysroot", preamble.power_cap->sysroot.string()}};
+  }
+  return object;
+}
+
+Preamble preamble_from(const json& object, study::RunRequest request) {
+  Preamble preamble{std::move(request),
+                    std::max(1, object.at("attempt").get<int>()),
+                    Nanoseconds{object.at("started_wall_ns").get<std::int64_t>()},
+                    Nanoseconds{object.at("boot_offset_ns").get<std::int64_t>()},
+                    object.at("boot_id").get<std::string>(),
+                    object.at("fingerprint").get<std::map<std::string, std::string>>(),
+                    object.at("variables").get<std::map<std::string, std::string>>(),
+                    object.value("cpus", std::string()),
+                    {},
+                    object.value("held", false)};
+  if (const auto cap = object.find("power_cap"); cap != object.end()) {
+    preamble.power_cap = {Watts{cap->at("w").get<double>()}, cap->at("sysroot").get<std::string>()};
+  }
+  return preamble;
 }
 
 Result<void> fill(const AttemptFiles& files, const Preamble& preamble, bool durable) {
@@ -106,6 +130,7 @@ GuardReport report_from(const json& object) {
   report.boot = object.at("boot_id").get<std::string>();
   report.complete = object.at("complete").get<bool>();
   report.start_error = object.at("start_error").get<std::string>();
+  report.infeasible = object.value("infeasible", false);
   report.child_started = {object.at("child_started_ns").get<std::int64_t>()};
   if (object.contains("child_ended_ns")) {
     report.child_ended = Nanoseconds{object.at("child_ended_ns").get<std::int64_t>()};
@@ -142,13 +167,7 @@ Result<Preamble> read_preamble(const AttemptFiles& files) {
     if (object->at("format").get<int>() != kFormat) return damaged("request.json is of another format");
     auto request = study::request_from_json(object->at("request"));
     if (!request) return damaged(request.error().message);
-    return Preamble{*std::move(request),
-                    std::max(1, object->at("attempt").get<int>()),
-                    Nanoseconds{object->at("started_wall_ns").get<std::int64_t>()},
-                    Nanoseconds{object->at("boot_offset_ns").get<std::int64_t>()},
-                    object->at("boot_id").get<std::string>(),
-                    object->at("fingerprint").get<std::map<std::string, std::string>>(),
-                    object->at("variables").get<std::map<std::string, std::string>>()};
+    return preamble_from(*object, *std::move(request));
   } catch (const json::exception& error) {
     return damaged(error.what());
   }
@@ -160,6 +179,7 @@ Result<void> write_report(const AttemptFiles& files, const GuardReport& report) 
               {"boot_id", report.boot},
               {"complete", report.complete},
               {"start_error", report.start_error},
+              {"infeasible", report.infeasible},
               {"child_started_ns", report.child_started.value},
               {"cause", to_string(report.cause)},
               {"user_cpu_s", report.resources.user_cpu.value},

@@ -10,6 +10,7 @@
 #include "base/units.h"
 #include "record/record.h"
 #include "run/descriptor.h"
+#include "run/power_cap.h"
 #include "run/process.h"
 #include "study/plan.h"
 
@@ -27,6 +28,7 @@ struct AttemptFiles {
   [[nodiscard]] std::filesystem::path lines() const { return root / "lines.jsonl"; }
   [[nodiscard]] std::filesystem::path guard() const { return root / "guard.json"; }
   [[nodiscard]] std::filesystem::path result() const { return root / "result.json"; }
+  [[nodiscard]] std::filesystem::path power_cap() const { return root / "power_cap.json"; }
   [[nodiscard]] std::filesystem::path run_dir() const { return root / "files"; }
 };
 
@@ -39,11 +41,14 @@ struct Preamble {
   std::string boot;         // boot id
   std::map<std::string, std::string> fingerprint;
   std::map<std::string, std::string> variables;  // for the child, below those of the request
+  std::string cpus;                              // that the child gets, as a CPU list; empty: the guard's own
+  std::optional<PowerCapOrder> power_cap;
+  bool held = false;  // the guard awaits a word before it starts the child: all of a group begin at once
 };
 [[nodiscard]] Result<Preamble> read_preamble(const AttemptFiles& files);
 
 // Why the guard ended a tree that would have gone on.
-enum class Cause { none, time_limit, silence, events, stop, orphaned };
+enum class Cause { none, time_limit, silence, events, stop, orphaned, partner_ended };
 [[nodiscard]] std::string_view to_string(Cause cause);
 [[nodiscard]] std::optional<Cause> cause(std::string_view name);
 
@@ -53,6 +58,7 @@ struct GuardReport {
   std::string boot;
   bool complete = false;      // the guard saw the end of the tree
   std::string start_error;    // why the child could not be started, or empty
+  bool infeasible = false;    // that is because this machine cannot give what the environment asks for
   Nanoseconds child_started;  // CLOCK_MONOTONIC
   std::optional<Nanoseconds> child_ended;
   std::optional<int> exit_code;

@@ -18,7 +18,9 @@
 #include "base/clock.h"
 #include "run/attempt_files.h"
 #include "run/child.h"
+#include "run/cpu_list.h"
 #include "run/guard_process.h"
+#include "run/power_cap.h"
 #include "run/process.h"
 #include "run/runner.h"
 
@@ -67,18 +69,32 @@ class Guard {
     for (const auto& [name, value] : preamble_.request.variables) spec.variables[name] = with_run_dir(value, files_);
     spec.variables["WATTLE_EVENTS"] = files_.events().string();
     spec.variables["WATTLE_RUN_DIR"] = files_.run_dir().string();
+    spec.cpus = parse_cpu_list(preamble_.cpus).value_or(std::vector<int>{});
+    spec.nice = preamble_.request.configuration.environment.nice;
     pollfd life{kChannel, POLLIN, 0};
-    if (::poll(&life, 1, 0) > 0) on_parent();  // it may be gone, or want no start, already
-    if (report_.cause != Cause::none) return;
+    if (::poll(&life, 1, preamble_.held ? -1 : 0) > 0) on_parent();  // it may be gone, or want no start, already
+    if (report_.cause != Cause::none || !cap_power()) return;
     report_.child_started = clock_.monotonic();
     const auto pid = start_child(spec);
     if (pid) main_ = *pid;
-    if (!pid) report_.start_error = pid.error();
+    if (!pid) {
+      report_.start_error = pid.error().reason;
+      report_.infeasible = pid.error().infeasible;
+    }
     // The streams are the child's alone from here on: they end when its processes do.
     const Descriptor nothing(::open("/dev/null", O_RDWR | O_CLOEXEC));
     for (const int stream : {0, 1, 2}) ::dup2(nothing.get(), stream);
     const Nanoseconds limit = preamble_.request.protocol.time_limit;
     if (limit.value > 0 && limit < kNever) time_limit_ = report_.child_started + limit;
+  }
+
+  bool cap_power() {
+    if (!preamble_.power_cap) return true;
+    const auto set = set_power_cap(*preamble_.power_cap, files_.power_cap());
+    if (set) return true;
+    report_.start_error = set.error().message;
+    report_.infeasible = true;
+    return false;
   }
 
   // Takes all that have ended. False when no process is left.
@@ -159,12 +175,14 @@ class Guard {
     char command = 0;
     const ssize_t got = ::recv(kChannel, &command, 1, MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (got > 0 && command == kGo) return;
     if (got <= 0) parent_ended_ = true;
     const Cause cause = got <= 0 ? Cause::orphaned : command_cause(command);
     end(cause, got <= 0 ? kShortGrace : preamble_.request.protocol.grace);
   }
 
   void finish() {
+    (void)restore_power_cap(files_.power_cap());  // what could not be restored stays written down for recovery
     rusage usage{};
     ::getrusage(RUSAGE_CHILDREN, &usage);
     const auto seconds_of = [](const timeval& t) {

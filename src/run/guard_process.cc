@@ -12,8 +12,8 @@
 namespace wattle::run {
 namespace {
 
-constexpr std::array<std::pair<char, Cause>, 3> kCommands{
-    {{'s', Cause::stop}, {'q', Cause::silence}, {'e', Cause::events}}};
+constexpr std::array<std::pair<char, Cause>, 4> kCommands{
+    {{'s', Cause::stop}, {'q', Cause::silence}, {'e', Cause::events}, {'p', Cause::partner_ended}}};
 
 class SpawnSettings {
  public:
@@ -91,6 +91,8 @@ void GuardProcess::command(Cause cause) const {
     if (meaning == cause) ::send(channel_.get(), &letter, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
   }
 }
+
+void GuardProcess::go() const { ::send(channel_.get(), &kGo, 1, MSG_NOSIGNAL | MSG_DONTWAIT); }
 
 void GuardProcess::wait() {
   if (pid_ < 0) return;

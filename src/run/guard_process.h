@@ -15,7 +15,9 @@ namespace wattle::run {
 // however it dies; the guard's end closes with the guard.
 inline constexpr int kChannel = 3;
 
-// What one byte from the parent asks for.
+// The one command that ends nothing: a held guard may start its child.
+inline constexpr char kGo = 'g';
+// What any other byte from the parent asks for.
 [[nodiscard]] Cause command_cause(char command);
 
 // A guard that was started. Owns the process: destroying it closes the channel, upon which the guard ends the tree, and
@@ -36,6 +38,8 @@ class GuardProcess {
   [[nodiscard]] int channel() const { return channel_.get(); }
   // Asks the guard to end the tree.
   void command(Cause cause) const;
+  // Lets a guard go that was held.
+  void go() const;
   // Returns when the guard has ended.
   void wait();
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "run/assemble.h"
 #include "run/event_file.h"
+#include "run/power_cap.h"
 #include "run/runner.h"
 #include "run/stream.h"
 
@@ -76,10 +77,11 @@ void end_leftovers(const AttemptFiles& files, const std::string& boot, const Gua
   const std::string mark = "WATTLE_EVENTS=" + files.events().string();
   for (int sweep = 0; sweep < kMostSweeps; ++sweep) {
     const auto left = with_environment(mark);
-    if (left.empty()) return;
+    if (left.empty()) break;
     for (const ProcessId& process : left) signal_process(process, SIGKILL);
     for (const ProcessId& process : left) (void)wait_until_gone(process, kKillPatienceMs);
   }
+  (void)restore_power_cap(files.power_cap());
 }
 
 record::Attempt with_raw_material(record::Record record, const AttemptFiles& files) {

@@ -10,9 +10,12 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
+#include <span>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -46,6 +49,10 @@ struct RunnerOptions {
   // The request is on the disk before the child starts, so that a power cut does not hide that it ran. Not for what
   // nobody will ever continue.
   bool durable = true;
+  // Whether a request's power cap may be set. Without, one that asks for it is an Error.
+  bool allow_power_cap = false;
+  // What the machine draws when nothing runs, by domain, where somebody has listened: idle energy is nobody's share.
+  std::map<std::string, Watts> idle_power;
   Nanoseconds telemetry_interval = seconds(1);
   std::function<void(const Progress&)> on_progress;
 };
@@ -57,6 +64,25 @@ struct RunnerOptions {
 [[nodiscard]] Result<record::Attempt> run_once(const study::RunRequest& request, int attempt,
                                                const std::filesystem::path& directory, const RunnerOptions& options,
                                                Clock& clock, std::stop_token stop);
+
+// One of those that train side by side.
+struct GroupMember {
+  study::RunRequest request;
+  int attempt = 1;
+};
+// Where an attempt is to be made.
+using DirectoryOf = std::function<std::filesystem::path(const study::RunRequest& request, int attempt)>;
+
+// Runs them side by side, all begun at once, under one measurement. In the background mode all but the first run again
+// and again, each time as a further attempt, for as long as the first lives. Returns when no process is left: the
+// attempts in the order of the members, further ones of partners behind them. What the machine used for all of them and
+// whose part is whose stands in Record::group; the records' own energy is that part, attributed.
+//
+// Cores: where the requests ask for it, each gets a slice of what this process may use, or of the CPUs its environment
+// names. on_progress tells of the first member.
+[[nodiscard]] Result<std::vector<record::Attempt>> run_group(std::span<const GroupMember> members,
+                                                             const DirectoryOf& directory, const RunnerOptions& options,
+                                                             Clock& clock, const std::stop_token& stop);
 
 // The attempt that a directory holds. One without result.json (the parent was killed) is recovered: its guard's
 // processes that still live are ended first (known by pid, start time and boot id), its joules are read from the trace

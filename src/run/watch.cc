@@ -21,7 +21,7 @@ class Watch {
         next_tick_(started_ + kTick),
         last_sign_(started_) {}
 
-  void until_ended(int stop) {
+  void until_ended(int stop, const std::stop_token& stopped_by_user) {
     while (true) {
       const auto streams = watched_.output == nullptr ? std::array{-1, -1} : watched_.output->descriptors();
       std::array<pollfd, 4> sources{{{watched_.guard.channel(), POLLIN, 0},
@@ -32,7 +32,7 @@ class Watch {
       const timespec timeout{left.value / 1'000'000'000, left.value % 1'000'000'000};
       ::ppoll(sources.data(), sources.size(), &timeout, nullptr);
       if (sources[1].revents != 0) {
-        watched_.guard.command(Cause::stop);
+        watched_.guard.command(stopped_by_user.stop_requested() ? Cause::stop : Cause::partner_ended);
         stopped_ = true;
       }
       const std::array<bool, 2> readable{sources[2].revents != 0, sources[3].revents != 0};
@@ -93,13 +93,16 @@ class Watch {
 
 }  // namespace
 
-void watch(const Watched& watched, const RunnerOptions& options, const Clock& clock, const std::stop_token& stop) {
+void watch(const Watched& watched, const RunnerOptions& options, const Clock& clock, const std::stop_token& stop,
+           const std::stop_token& partner_ended) {
   const Descriptor wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  const std::stop_callback on_stop(stop, [&wake] {
+  const auto rouse = [&wake] {
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t told = ::write(wake.get(), &one, sizeof one);
-  });
-  Watch(watched, options, clock).until_ended(wake.get());
+  };
+  const std::stop_callback on_stop(stop, rouse);
+  const std::stop_callback on_partner(partner_ended, rouse);
+  Watch(watched, options, clock).until_ended(wake.get(), stop);
 }
 
 }  // namespace wattle::run

@@ -22,7 +22,9 @@ struct Watched {
   const energy::Sampler& sampler;
 };
 
-// Returns when the guard has ended. Wakes for output, for the guard's end and for `stop`, and four times a second.
-void watch(const Watched& watched, const RunnerOptions& options, const Clock& clock, const std::stop_token& stop);
+// Returns when the guard has ended. Wakes for output, for the guard's end and for both tokens, and four times a second.
+// `partner_ended` ends a run that only accompanied another.
+void watch(const Watched& watched, const RunnerOptions& options, const Clock& clock, const std::stop_token& stop,
+           const std::stop_token& partner_ended);
 
 }  // namespace wattle::run
