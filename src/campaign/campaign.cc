@@ -3,19 +3,28 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/text.h"
+#include "campaign/conditions.h"
 
 namespace wattle::campaign {
 namespace {
 
-int next_attempt(const History& history, const std::string& key) {
-  int last = 0;
+// A run's attempts so far, by its key.
+std::unordered_map<std::string, int> last_attempts(const History& history) {
+  std::unordered_map<std::string, int> last;
   for (const record::Summary& past : history) {
-    if (past.key == key) last = std::max(last, past.attempt);
+    int& number = last[past.key];
+    number = std::max(number, past.attempt);
   }
-  return last + 1;
+  return last;
+}
+
+bool has_flag(const record::Summary& past, std::string_view flag) {
+  const auto flags = split(past.flags, ',');
+  return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
 // Follows one proposal to its end, keeping what observers are told.
@@ -41,67 +50,216 @@ class Progression {
   Observer::Position position_;
 };
 
-void rest_until(Clock& clock, Nanoseconds instant, const std::stop_token& after_run, const std::stop_token& now) {
-  // Cooling down may take minutes: either way of stopping ends it.
-  std::stop_source either;
-  const std::stop_callback on_after(after_run, [&] { either.request_stop(); });
-  const std::stop_callback on_now(now, [&] { either.request_stop(); });
-  clock.sleep_until(instant, either.get_token());
+// Either way of stopping ends what is no run.
+class EitherStop {
+ public:
+  EitherStop(const std::stop_token& after_run, const std::stop_token& now)
+      : on_after_(after_run, [this] { either_.request_stop(); }), on_now_(now, [this] { either_.request_stop(); }) {}
+  [[nodiscard]] std::stop_token token() const { return either_.get_token(); }
+  [[nodiscard]] bool requested() const { return either_.stop_requested(); }
+
+ private:
+  std::stop_source either_;
+  std::stop_callback<std::function<void()>> on_after_;
+  std::stop_callback<std::function<void()>> on_now_;
+};
+
+// Runs that are made together.
+std::vector<std::span<const study::RunRequest>> units_of(std::span<const study::RunRequest> requests) {
+  std::vector<std::span<const study::RunRequest>> units;
+  for (std::size_t i = 0; i < requests.size();) {
+    std::size_t end = i + 1;
+    while (!requests[i].group.empty() && end < requests.size() && requests[end].group == requests[i].group) ++end;
+    units.push_back(requests.subspan(i, end - i));
+    i = end;
+  }
+  return units;
 }
+
+class Session {
+ public:
+  Session(const Campaign& campaign, History& history, Clock& clock, const std::stop_token& after_run,
+          const std::stop_token& now)
+      : campaign_(campaign),
+        history_(history),
+        clock_(clock),
+        now_(now),
+        stop_(after_run, now),
+        attempts_(last_attempts(history)) {}
+
+  Result<Outcome> run() {
+    while (true) {
+      const std::vector<study::RunRequest> requests = campaign_.proposer->propose(history_);
+      if (requests.empty()) return outcome_;
+      progression_.emplace(requests, Costs(history_));
+      for (const auto unit : units_of(requests)) {
+        if (auto done = run_unit(unit); !done) return tl::unexpected(done.error());
+        if (!outcome_.stopped.empty()) return outcome_;
+      }
+    }
+  }
+
+ private:
+  Result<void> run_unit(std::span<const study::RunRequest> unit) {
+    Start start;
+    if (!stop_.requested()) {
+      if (auto prepared = prepare(unit.front(), start.flags); !prepared) return prepared;
+    }
+    if (stop_.requested()) {
+      outcome_.interrupted = true;
+      outcome_.stopped = "interrupted";
+      return {};
+    }
+    if (std::string refusal = campaign_.gate ? campaign_.gate(history_) : std::string(); !refusal.empty()) {
+      outcome_.stopped = std::move(refusal);
+      return {};
+    }
+    for (const study::RunRequest& request : unit) start.members.push_back({request, ++attempts_[request.key]});
+    const Observer& observer = campaign_.observer;
+    if (observer.on_start) observer.on_start(unit.front(), progression_->position());
+    return launch(start, unit);
+  }
+
+  Result<void> launch(const Start& start, std::span<const study::RunRequest> unit) {
+    const Observer& observer = campaign_.observer;
+    const auto on_progress = [&](const run::Progress& progress) {
+      if (observer.on_progress) observer.on_progress(unit.front(), progression_->position(), progress);
+    };
+    auto attempts = campaign_.launcher->launch(start, on_progress, now_);
+    if (!attempts) return tl::unexpected(attempts.error());
+    std::unordered_map<std::string, record::Summary> last;
+    for (const record::Attempt& attempt : *attempts) {
+      if (auto kept = keep(attempt); !kept) return kept;
+      if (record::finished(attempt.record.end)) last[attempt.record.request.key] = history_.back();
+    }
+    for (const study::RunRequest& request : unit) {
+      const auto done = last.find(request.key);
+      if (done == last.end() || request.purpose == study::Purpose::warm_up) continue;
+      ++outcome_.finished;
+      if (!record::successful(done->second.end)) ++outcome_.failed;
+      progression_->step(done->second);
+      if (observer.on_finish) observer.on_finish(done->second, progression_->position());
+    }
+    return {};
+  }
+
+  Result<void> keep(const record::Attempt& attempt) {
+    if (auto kept = campaign_.sink(attempt); !kept) return kept;
+    campaign_.launcher->retire(attempt.record);
+    history_.push_back(record::summarise(attempt.record));
+    int& number = attempts_[attempt.record.request.key];
+    number = std::max(number, attempt.record.attempt);
+    return {};
+  }
+
+  // Whatever the protocol wants before this run.
+  Result<void> prepare(const study::RunRequest& next, std::vector<std::string>& flags) {
+    const study::Protocol& protocol = next.protocol;
+    const bool first = !begun_;
+    begun_ = true;
+    if (first && protocol.warm_up > Nanoseconds{}) {
+      if (auto warm = warm_up(campaign_.warm_up.value_or(next), protocol.warm_up); !warm) return warm;
+    }
+    if (protocol.idle_baseline > Nanoseconds{} && next.block != block_ && campaign_.conditions.baseline) {
+      say("listening to the idle machine");
+      const auto idle = campaign_.conditions.baseline(protocol.idle_baseline, stop_.token());
+      if (!idle && !stop_.requested()) return tl::unexpected(idle.error());
+      if (idle) idle_ = *idle;
+    }
+    block_ = next.block;
+    const bool waits = protocol.cool_down > Nanoseconds{} || protocol.cool_to_temperature || protocol.cool_to_power;
+    if (first || !waits) return {};
+    say("cooling down");
+    flags = cool_down(protocol, campaign_.conditions, idle_, clock_, stop_.token());
+    return {};
+  }
+
+  // Whole runs, for a program cut off in mid-run may leave anything behind.
+  Result<void> warm_up(study::RunRequest request, Nanoseconds time) {
+    request.purpose = study::Purpose::warm_up;
+    request.group.clear();
+    request.configuration.colocation = {};
+    request.key = study::run_key(request);
+    request.pair_key = request.key;
+    say("warming up");
+    const Nanoseconds end = clock_.monotonic() + time;
+    while (clock_.monotonic() < end && !stop_.requested()) {
+      const Start start{{{request, ++attempts_[request.key]}}, {}};
+      if (auto done = launch(start, std::span(&request, 1)); !done) return done;
+      if (!record::successful(history_.back().end)) {
+        return fail(ErrorKind::failed, "the run that was to warm the machine up failed: " + history_.back().reason);
+      }
+    }
+    return {};
+  }
+
+  void say(const char* what) const {
+    if (campaign_.observer.on_wait) campaign_.observer.on_wait(what);
+  }
+
+  const Campaign& campaign_;
+  History& history_;
+  Clock& clock_;
+  const std::stop_token& now_;
+  EitherStop stop_;
+  std::unordered_map<std::string, int> attempts_;
+  std::optional<Progression> progression_;
+  std::optional<Watts> idle_;
+  bool begun_ = false;
+  int block_ = 0;
+  Outcome outcome_;
+};
 
 }  // namespace
 
-std::vector<study::RunRequest> FixedPlan::propose(const History& history) const {
-  std::unordered_set<std::string_view> finished;
+Outdated outdated(const History& history, Rerun what) {
+  std::map<std::string_view, const record::Summary*> last;
   for (const record::Summary& past : history) {
-    if (record::finished(past.end)) finished.insert(past.key);
+    if (record::finished(past.end)) last[past.key] = &past;
   }
-  std::vector<study::RunRequest> open;
-  std::copy_if(runs_.begin(), runs_.end(), std::back_inserter(open),
-               [&](const study::RunRequest& request) { return !finished.contains(request.key); });
-  return open;
+  Outdated result;
+  for (const auto& [key, past] : last) {
+    const bool again = what == Rerun::all || (what == Rerun::failed && !record::successful(past->end)) ||
+                       (what == Rerun::flagged && !past->flags.empty());
+    if (again) result.emplace(key, past->attempt);
+  }
+  return result;
+}
+
+std::vector<study::RunRequest> FixedPlan::propose(const History& history) const {
+  struct Done {
+    int finished = 0;
+    bool disturbed = false;  // the last one was
+  };
+  std::unordered_map<std::string_view, Done> done;
+  std::unordered_set<std::string_view> infeasible;  // configurations
+  for (const record::Summary& past : history) {
+    const auto old = outdated_.find(past.key);
+    if (!record::finished(past.end) || (old != outdated_.end() && past.attempt <= old->second)) continue;
+    Done& one = done[past.key];
+    ++one.finished;
+    one.disturbed = has_flag(past, record::kForeignLoad);
+    if (past.end == record::EndState::infeasible) infeasible.insert(past.configuration);
+  }
+  const auto open = [&](const study::RunRequest& request) {
+    const auto one = done.find(request.key);
+    if (one == done.end()) return true;
+    return one->second.disturbed && one->second.finished <= request.protocol.repeat_flagged;
+  };
+  const auto impossible = [&](const study::RunRequest& request) {
+    return infeasible.contains(request.configuration.id);
+  };
+  std::vector<study::RunRequest> wanted;
+  for (const auto unit : units_of(runs_)) {
+    if (std::none_of(unit.begin(), unit.end(), open) || std::any_of(unit.begin(), unit.end(), impossible)) continue;
+    wanted.insert(wanted.end(), unit.begin(), unit.end());
+  }
+  return wanted;
 }
 
 Result<Outcome> run_campaign(const Campaign& campaign, History& history, Clock& clock, const std::stop_token& after_run,
                              const std::stop_token& now) {
-  Outcome outcome;
-  const auto stopped = [&] { return after_run.stop_requested() || now.stop_requested(); };
-  while (true) {
-    const std::vector<study::RunRequest> requests = campaign.proposer->propose(history);
-    if (requests.empty()) return outcome;
-    Progression progression(requests, Costs(history));
-    for (const study::RunRequest& request : requests) {
-      if (!stopped() && request.protocol.cool_down > Nanoseconds{} && outcome.finished > 0) {
-        rest_until(clock, clock.monotonic() + request.protocol.cool_down, after_run, now);
-      }
-      if (stopped()) {
-        outcome.interrupted = true;
-        outcome.stopped = "interrupted";
-        return outcome;
-      }
-      if (std::string refusal = campaign.gate ? campaign.gate(history) : std::string(); !refusal.empty()) {
-        outcome.stopped = std::move(refusal);
-        return outcome;
-      }
-      const Observer& observer = campaign.observer;
-      if (observer.on_start) observer.on_start(request, progression.position());
-      auto attempt = campaign.launcher->launch(
-          request, next_attempt(history, request.key),
-          [&](const run::Progress& progress) {
-            if (observer.on_progress) observer.on_progress(request, progression.position(), progress);
-          },
-          now);
-      if (!attempt) return tl::unexpected(attempt.error());
-      if (auto kept = campaign.sink(*attempt); !kept) return tl::unexpected(kept.error());
-      campaign.launcher->retire(attempt->record);
-      history.push_back(record::summarise(attempt->record));
-      if (!record::finished(attempt->record.end)) continue;
-      ++outcome.finished;
-      if (!record::successful(attempt->record.end)) ++outcome.failed;
-      progression.step(history.back());
-      if (observer.on_finish) observer.on_finish(history.back(), progression.position());
-    }
-  }
+  return Session(campaign, history, clock, after_run, now).run();
 }
 
 Gate budget_gate(const study::Budget& budget) {

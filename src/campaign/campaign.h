@@ -33,28 +33,54 @@ class Proposer {
   [[nodiscard]] virtual std::vector<study::RunRequest> propose(const History& history) const = 0;
 };
 
-// Every run of a plan that no attempt has finished, in the plan's order.
+// Which finished runs are to be made again.
+enum class Rerun { none, failed, flagged, all };
+// By run: the number of the finished attempt that does not count any more, as things stand now.
+using Outdated = std::map<std::string, int, std::less<>>;
+[[nodiscard]] Outdated outdated(const History& history, Rerun what);
+
+// Every run of a plan that no attempt has finished, in the plan's order. A group is open as long as one of its members
+// is. A run that was flagged for foreign load is open again as often as its protocol says. Where this machine cannot
+// run a configuration (infeasible), its other runs, and groups with it, are left out.
 class FixedPlan final : public Proposer {
  public:
-  explicit FixedPlan(std::vector<study::RunRequest> runs) : runs_(std::move(runs)) {}
+  explicit FixedPlan(std::vector<study::RunRequest> runs, Outdated outdated = {})
+      : runs_(std::move(runs)), outdated_(std::move(outdated)) {}
   [[nodiscard]] std::vector<study::RunRequest> propose(const History& history) const override;
 
  private:
   std::vector<study::RunRequest> runs_;
+  Outdated outdated_;
 };
 
-// Where a run happens. `launch` returns when it is over; Errors are the engine's (no space, no permission), a failed
-// run is an Attempt. `retire` is called once the sink has the attempt.
+// One run, or the members of a group, which begin at once.
+struct Start {
+  std::vector<run::GroupMember> members;
+  std::vector<std::string> flags;  // known before it begins: the machine was not cool
+};
+
+// Where runs happen. `launch` returns when all are over, with their attempts (of a background partner perhaps several);
+// Errors are the engine's (no space, no permission), a failed run is an Attempt. `retire` is called once the sink has
+// the attempt.
 class Launcher {
  public:
   Launcher() = default;
   Launcher(const Launcher&) = delete;
   Launcher& operator=(const Launcher&) = delete;
   virtual ~Launcher() = default;
-  [[nodiscard]] virtual Result<record::Attempt> launch(const study::RunRequest& request, int attempt,
-                                                       const std::function<void(const run::Progress&)>& on_progress,
-                                                       std::stop_token stop) = 0;
+  [[nodiscard]] virtual Result<std::vector<record::Attempt>> launch(
+      const Start& start, const std::function<void(const run::Progress&)>& on_progress,
+      const std::stop_token& stop) = 0;
   virtual void retire(const record::Record& record) = 0;
+};
+
+// What the protocol needs to know of the machine between runs. Each may be empty where nobody can tell.
+struct Conditions {
+  std::function<std::optional<double>()> temperature;  // of the processors, in degC
+  // Mean power of the machine over that time. `baseline` does the same while nothing runs, and whoever shares energy
+  // out may keep it.
+  std::function<Result<Watts>(Nanoseconds, const std::stop_token&)> power;
+  std::function<Result<Watts>(Nanoseconds, const std::stop_token&)> baseline;
 };
 
 // What somebody watching is told. All called on the campaign's thread.
@@ -65,6 +91,7 @@ struct Observer {
     int blocks = 0;
     std::optional<Seconds> remaining;  // absent until one run is known
   };
+  std::function<void(const std::string& what)> on_wait;  // "cooling down", "listening to the idle machine", …
   std::function<void(const study::RunRequest&, const Position&)> on_start;
   std::function<void(const study::RunRequest&, const Position&, const run::Progress&)> on_progress;
   std::function<void(const record::Summary&, const Position&)> on_finish;
@@ -80,6 +107,9 @@ struct Campaign {
   Sink sink;
   Gate gate;
   Observer observer;
+  Conditions conditions;
+  // What heats the machine before the first run, where the protocol asks for it; absent: the first that is proposed.
+  std::optional<study::RunRequest> warm_up;
 };
 
 struct Outcome {

@@ -24,26 +24,36 @@ study::RunRequest request(const std::string& key, int block = 1) {
 class ScriptedLauncher final : public Launcher {
  public:
   explicit ScriptedLauncher(ScriptedClock& clock) : clock_(clock) {}
-  Result<record::Attempt> launch(const study::RunRequest& r, int attempt,
-                                 const std::function<void(const run::Progress&)>& /*on_progress*/,
-                                 std::stop_token /*stop*/) override {
-    launched.push_back(r.key + "." + std::to_string(attempt));
+  Result<std::vector<record::Attempt>> launch(const Start& start,
+                                              const std::function<void(const run::Progress&)>& /*on_progress*/,
+                                              const std::stop_token& /*stop*/) override {
+    std::vector<record::Attempt> attempts;
     clock_.advance(seconds(10));
-    if (on_launch) on_launch(r);
+    std::string together;
+    for (const run::GroupMember& member : start.members) {
+      const study::RunRequest& r = member.request;
+      together += (together.empty() ? "" : "+") + r.key + "." + std::to_string(member.attempt);
+      if (on_launch) on_launch(r);
+      record::Attempt a;
+      a.record.request = r;
+      a.record.attempt = member.attempt;
+      a.record.end = ends.contains(r.key) ? ends.at(r.key) : record::EndState::completed;
+      a.record.duration = seconds(10);
+      a.record.measured.energy = Microjoules{5'000'000};
+      a.record.flags = start.flags;
+      if (flags.contains(r.key)) a.record.flags.push_back(flags.at(r.key));
+      attempts.push_back(std::move(a));
+    }
+    launched.push_back(together);
     if (engine_error) return tl::unexpected(*engine_error);
-    record::Attempt a;
-    a.record.request = r;
-    a.record.attempt = attempt;
-    a.record.end = ends.contains(r.key) ? ends.at(r.key) : record::EndState::completed;
-    a.record.duration = seconds(10);
-    a.record.measured.energy = Microjoules{5'000'000};
-    return a;
+    return attempts;
   }
   void retire(const record::Record& r) override { retired.insert(r.request.key); }
 
   std::vector<std::string> launched;
   std::set<std::string> retired;
   std::map<std::string, record::EndState> ends;
+  std::map<std::string, std::string> flags;
   std::optional<Error> engine_error;
   std::function<void(const study::RunRequest&)> on_launch;
 
@@ -58,6 +68,8 @@ struct Bench {
   History history;
   std::stop_source after_run;
   std::stop_source now;
+  Conditions conditions;
+  std::vector<std::string> waits;
 
   Result<Outcome> run(const Proposer& proposer, Gate gate = {}) {
     Campaign campaign;
@@ -68,6 +80,8 @@ struct Bench {
       return {};
     };
     campaign.gate = std::move(gate);
+    campaign.conditions = conditions;
+    campaign.observer.on_wait = [this](const std::string& what) { waits.push_back(what); };
     return run_campaign(campaign, history, clock, after_run.get_token(), now.get_token());
   }
 };
@@ -132,6 +146,143 @@ TEST(Campaign, the_engines_error_ends_it_with_what_is_done_kept) {
   ASSERT_FALSE(outcome);
   EXPECT_EQ(outcome.error().kind, ErrorKind::environment);
   EXPECT_EQ(bench.history.size(), 1U);
+}
+
+study::RunRequest member(const std::string& key, const std::string& group) {
+  study::RunRequest r = request(key);
+  r.group = group;
+  return r;
+}
+
+TEST(Campaign, members_of_a_group_are_launched_together) {
+  Bench bench;
+  const FixedPlan plan({request("a1"), member("b1", "g"), member("c1", "g"), member("d1", "h"), member("e1", "h")});
+  const auto outcome = bench.run(plan);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->finished, 5);
+  EXPECT_EQ(bench.launcher.launched, (std::vector<std::string>{"a1.1", "b1.1+c1.1", "d1.1+e1.1"}));
+}
+
+TEST(Campaign, a_group_of_which_one_was_cut_off_is_made_again_whole) {
+  Bench bench;
+  bench.launcher.ends = {{"c1", record::EndState::interrupted}};
+  bench.launcher.on_launch = [&](const study::RunRequest& /*r*/) { bench.after_run.request_stop(); };
+  const FixedPlan plan({member("b1", "g"), member("c1", "g")});
+  ASSERT_TRUE(bench.run(plan));
+  EXPECT_EQ(plan.propose(bench.history).size(), 2U);
+}
+
+TEST(Campaign, what_a_machine_cannot_run_is_recorded_once_and_its_other_blocks_are_left_out) {
+  Bench bench;
+  bench.launcher.ends = {{"b1", record::EndState::infeasible}};
+  const FixedPlan plan({request("a1"), request("b1"), request("a2", 2), request("b2", 2)});
+  const auto outcome = bench.run(plan);
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->failed, 1);
+  EXPECT_TRUE(plan.propose(bench.history).empty());
+  EXPECT_EQ(bench.launcher.launched, (std::vector<std::string>{"a1.1", "b1.1", "a2.1", "b2.1"}))
+      << "what was proposed already is done";
+  EXPECT_EQ(FixedPlan({request("b3", 3)}).propose(bench.history).size(), 0U);
+}
+
+TEST(Campaign, a_run_disturbed_by_others_is_made_again_as_often_as_its_protocol_says) {
+  Bench bench;
+  bench.launcher.flags = {{"b1", record::kForeignLoad}};
+  study::RunRequest disturbed = request("b1");
+  disturbed.protocol.repeat_flagged = 2;
+  ASSERT_TRUE(bench.run(FixedPlan({request("a1"), disturbed})));
+  EXPECT_EQ(bench.launcher.launched, (std::vector<std::string>{"a1.1", "b1.1", "b1.2", "b1.3"}));
+}
+
+TEST(Rerun, makes_again_what_failed_or_was_flagged_or_everything) {
+  Bench bench;
+  bench.launcher.ends = {{"b1", record::EndState::failed}};
+  bench.launcher.flags = {{"c1", "not cool"}};
+  const std::vector<study::RunRequest> runs{request("a1"), request("b1"), request("c1")};
+  ASSERT_TRUE(bench.run(FixedPlan(runs)));
+  const auto keys = [&](Rerun what) {
+    std::string all;
+    for (const auto& open : FixedPlan(runs, outdated(bench.history, what)).propose(bench.history)) all += open.key;
+    return all;
+  };
+  EXPECT_EQ(keys(Rerun::none), "");
+  EXPECT_EQ(keys(Rerun::failed), "b1");
+  EXPECT_EQ(keys(Rerun::flagged), "c1");
+  EXPECT_EQ(keys(Rerun::all), "a1b1c1");
+  bench.launcher.ends.clear();
+  ASSERT_TRUE(bench.run(FixedPlan(runs, outdated(bench.history, Rerun::failed))));
+  EXPECT_EQ(bench.launcher.launched.back(), "b1.2") << "once, and not again and again";
+  EXPECT_EQ(keys(Rerun::failed), "");
+}
+
+TEST(Protocol, the_machine_is_warmed_up_once_by_runs_that_are_no_results) {
+  Bench bench;
+  study::RunRequest first = request("a1");
+  first.protocol.warm_up = seconds(25);
+  const auto outcome = bench.run(FixedPlan({first, request("b1")}));
+  ASSERT_TRUE(outcome);
+  EXPECT_EQ(outcome->finished, 2);
+  ASSERT_EQ(bench.stored.size(), 5U) << "three of 10 s fill 25 s";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(bench.stored[i].record.request.purpose, study::Purpose::warm_up);
+  EXPECT_EQ(bench.launcher.launched[3], "a1.1");
+}
+
+TEST(Protocol, cooling_waits_for_the_temperature_and_flags_what_stays_warm) {
+  Bench bench;
+  double temperature = 70.0;
+  bench.conditions.temperature = [&] { return temperature -= 5.0; };
+  study::RunRequest cool = request("b1");
+  cool.protocol.cool_down = seconds(2);
+  cool.protocol.cool_to_temperature = 50.0;
+  const Nanoseconds begin = bench.clock.monotonic();
+  ASSERT_TRUE(bench.run(FixedPlan({request("a1"), cool})));
+  EXPECT_EQ(temperature, 50.0);
+  EXPECT_EQ(bench.clock.monotonic() - begin, seconds(20 + 2 + 3)) << "two runs, the rest, and three looks in vain";
+  EXPECT_EQ(bench.history.back().flags, "");
+  temperature = 1e9;
+  cool.key = "c1";
+  cool.protocol.cool_down_limit = seconds(5);
+  ASSERT_TRUE(bench.run(FixedPlan({request("d1"), cool})));
+  EXPECT_EQ(bench.history.back().flags, "not cool");
+  bench.conditions.temperature = nullptr;
+  cool.key = "e1";
+  ASSERT_TRUE(bench.run(FixedPlan({request("f1"), cool})));
+  EXPECT_EQ(bench.history.back().flags, "temperature not told") << "absent is not cool";
+}
+
+TEST(Protocol, idle_power_is_heard_before_each_block_and_is_what_power_cools_to) {
+  Bench bench;
+  int heard = 0;
+  double watts = 30.0;
+  bench.conditions.baseline = [&](Nanoseconds time, const std::stop_token&) -> Result<Watts> {
+    EXPECT_EQ(time, seconds(30));
+    ++heard;
+    return Watts{20.0};
+  };
+  bench.conditions.power = [&](Nanoseconds, const std::stop_token&) -> Result<Watts> { return Watts{watts -= 3.0}; };
+  std::vector<study::RunRequest> runs{request("a1"), request("b1"), request("a2", 2)};
+  for (study::RunRequest& one : runs) {
+    one.protocol.idle_baseline = seconds(30);
+    one.protocol.cool_to_power = 0.05;
+  }
+  ASSERT_TRUE(bench.run(FixedPlan(runs)));
+  EXPECT_EQ(heard, 2);
+  EXPECT_LE(watts, 21.0);
+  EXPECT_EQ(bench.history.back().flags, "");
+}
+
+TEST(Protocol, a_stop_ends_every_wait) {
+  Bench bench;
+  bench.conditions.temperature = [&] {
+    bench.after_run.request_stop();
+    return 99.0;
+  };
+  study::RunRequest cool = request("b1");
+  cool.protocol.cool_to_temperature = 50.0;
+  const auto outcome = bench.run(FixedPlan({request("a1"), cool}));
+  ASSERT_TRUE(outcome);
+  EXPECT_TRUE(outcome->interrupted);
+  EXPECT_EQ(outcome->finished, 1);
 }
 
 TEST(Budget, each_kind_stops_new_runs) {

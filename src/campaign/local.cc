@@ -30,9 +30,9 @@ void retire_directory(const fs::path& directory) {
 
 }  // namespace
 
-Result<record::Attempt> LocalLauncher::launch(const study::RunRequest& request, int attempt,
-                                              const std::function<void(const run::Progress&)>& on_progress,
-                                              std::stop_token stop) {
+Result<std::vector<record::Attempt>> LocalLauncher::launch(const Start& start,
+                                                           const std::function<void(const run::Progress&)>& on_progress,
+                                                           const std::stop_token& stop) {
   std::error_code code;
   fs::create_directories(root_, code);
   if (code) {
@@ -41,7 +41,18 @@ Result<record::Attempt> LocalLauncher::launch(const study::RunRequest& request, 
   }
   run::RunnerOptions options = options_;
   options.on_progress = on_progress;
-  return run::run_once(request, attempt, directory_of(root_, request.key, attempt), options, clock_, std::move(stop));
+  options.flags = start.flags;
+  const auto directory = [&](const study::RunRequest& request, int attempt) {
+    return directory_of(root_, request.key, attempt);
+  };
+  if (start.members.size() > 1) return run::run_group(start.members, directory, options, clock_, stop);
+  const run::GroupMember& alone = start.members.front();
+  auto attempt =
+      run::run_once(alone.request, alone.attempt, directory(alone.request, alone.attempt), options, clock_, stop);
+  if (!attempt) return tl::unexpected(attempt.error());
+  std::vector<record::Attempt> attempts;
+  attempts.push_back(*std::move(attempt));
+  return attempts;
 }
 
 void LocalLauncher::retire(const record::Record& record) {

@@ -1,7 +1,8 @@
-// Runs on this machine, one at a time, each in its own attempt directory below one root.
+// Runs on this machine, one at a time or a group at a time, each in its own attempt directory below one root.
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,11 +16,14 @@ class LocalLauncher final : public Launcher {
   LocalLauncher(std::filesystem::path root, run::RunnerOptions options, Clock& clock)
       : root_(std::move(root)), options_(std::move(options)), clock_(clock) {}
 
-  [[nodiscard]] Result<record::Attempt> launch(const study::RunRequest& request, int attempt,
-                                               const std::function<void(const run::Progress&)>& on_progress,
-                                               std::stop_token stop) override;
+  [[nodiscard]] Result<std::vector<record::Attempt>> launch(
+      const Start& start, const std::function<void(const run::Progress&)>& on_progress,
+      const std::stop_token& stop) override;
   // Removes what the store now holds; keeps files/ where the program left something in it.
   void retire(const record::Record& record) override;
+
+  // Known from now on: nobody's part of what runs side by side use.
+  void set_idle_power(std::map<std::string, Watts> idle_power) { options_.idle_power = std::move(idle_power); }
 
  private:
   std::filesystem::path root_;

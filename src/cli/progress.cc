@@ -37,6 +37,10 @@ RunProgress::RunProgress(const study::Study& study, const campaign::History& his
 
 campaign::Observer RunProgress::observer() {
   campaign::Observer observer;
+  observer.on_wait = [this](const std::string& what) {
+    finish();
+    note(what + " …");
+  };
   observer.on_start = [this](const auto& request, const auto& position) {
     if (terminal_) draw(request, position, {});
   };

@@ -1,6 +1,7 @@
 // wattle run STUDY: does what the plan asks for and the store does not hold yet.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -9,10 +10,22 @@
 #include "campaign/local.h"
 #include "cli/context.h"
 #include "cli/progress.h"
+#include "meter/conditions.h"
+#include "meter/owner.h"
 #include "study/plan.h"
+#include "study/smoke.h"
 
 namespace wattle::cli {
 namespace {
+
+struct RunOptions {
+  std::string file;
+  std::string rerun;
+  std::vector<std::string> only;
+  bool smoke = false;
+  bool shared = false;
+  bool allow_power_cap = false;
+};
 
 // Attempts are stored as they end; a store on a full disk ends the campaign with the directories still holding all.
 campaign::Sink sink_into(store::Store& store) {
@@ -56,18 +69,80 @@ int close(const Context& context, const study::Study& study, const campaign::Out
   return written != 0 ? written : verdict;
 }
 
-int run(const Context& context, const std::string& file) {
-  const LoadedStudy loaded = load(context, file);
-  if (!loaded.study) return loaded.exit;
-  const study::Study& study = *loaded.study;
-  const auto plan = study::make_plan(study, loaded.trainer_program);
-  if (!plan) return tell(plan.error());
+Result<campaign::Rerun> rerun_of(const std::string& name) {
+  static const std::map<std::string, campaign::Rerun> kKinds{{"", campaign::Rerun::none},
+                                                             {"failed", campaign::Rerun::failed},
+                                                             {"flagged", campaign::Rerun::flagged},
+                                                             {"all", campaign::Rerun::all}};
+  const auto kind = kKinds.find(name);
+  if (kind != kKinds.end()) return kind->second;
+  return fail(ErrorKind::bad_input, fmt::format("--rerun {}: there is no such kind of run", printable(name)),
+              "there are failed, flagged and all");
+}
+
+// A configuration is meant by its workload, the beginning of its id, or a part of its label.
+bool is_meant(const study::Configuration& configuration, const std::string& text) {
+  return configuration.workload == text || configuration.id.starts_with(text) ||
+         configuration.label.find(text) != std::string::npos;
+}
+
+// Groups stay whole: one member that is meant brings the others.
+Result<std::vector<study::RunRequest>> chosen_runs(const std::vector<study::RunRequest>& runs,
+                                                   const std::vector<std::string>& only) {
+  if (only.empty()) return runs;
+  for (const std::string& text : only) {
+    const bool any =
+        std::any_of(runs.begin(), runs.end(), [&](const auto& run) { return is_meant(run.configuration, text); });
+    if (!any) {
+      return fail(ErrorKind::bad_input, fmt::format("--only {}: no run of this study is meant", printable(text)),
+                  "give a workload, a configuration's id, or a part of its label; `wattle plan` shows them");
+    }
+  }
+  std::set<std::string_view> groups;
+  const auto meant = [&](const study::RunRequest& run) {
+    return std::any_of(only.begin(), only.end(), [&](const auto& text) { return is_meant(run.configuration, text); });
+  };
+  for (const study::RunRequest& run : runs) {
+    if (!run.group.empty() && meant(run)) groups.insert(run.group);
+  }
+  std::vector<study::RunRequest> chosen;
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(chosen),
+               [&](const auto& run) { return meant(run) || groups.contains(run.group); });
+  return chosen;
+}
+
+Result<void> may_cap_power(const study::Study& study, const RunOptions& options) {
+  const bool asked = std::any_of(study.environments.begin(), study.environments.end(),
+                                 [](const auto& environment) { return environment.power_cap.has_value(); });
+  if (!asked || options.allow_power_cap) return {};
+  return fail(ErrorKind::environment, "the study sets power caps on this machine",
+              "allow it with --allow-power-cap; what was set before comes back after each run");
+}
+
+campaign::Conditions conditions_of(const Context& context, Clock& clock, campaign::LocalLauncher& launcher) {
+  const energy::ProbeOptions probes = context.probe_options();
+  campaign::Conditions conditions;
+  conditions.temperature = [probes] { return meter::processor_temperature(probes); };
+  conditions.power = [probes, &clock](Nanoseconds time, const std::stop_token& stop) -> Result<Watts> {
+    const auto heard = meter::listen(probes, clock, time, stop);
+    if (!heard) return tl::unexpected(heard.error());
+    return heard->total;
+  };
+  conditions.baseline = [probes, &clock, &launcher](Nanoseconds time, const std::stop_token& stop) -> Result<Watts> {
+    const auto heard = meter::listen(probes, clock, time, stop);
+    if (!heard) return tl::unexpected(heard.error());
+    launcher.set_idle_power(heard->domains);
+    return heard->total;
+  };
+  return conditions;
+}
+
+// Everything between an open store and the end of the campaign.
+int run_in(const Context& context, const RunOptions& options, const study::Study& study,
+           const std::vector<study::RunRequest>& runs, store::Store& store) {
   Signals signals([] { note("\nstopping after this run; ^C again stops now"); });
   SystemClock clock;
-
-  auto store = store::Store::open(context.store, store::Store::Mode::write);
-  if (!store) return tell(store.error());
-  const campaign::Sink sink = sink_into(*store);
+  const campaign::Sink sink = sink_into(store);
   const auto recovered = campaign::recover(context.runs_folder(), sink);
   if (!recovered) return tell(recovered.error());
   if (recovered->attempts > 0) {
@@ -75,32 +150,75 @@ int run(const Context& context, const std::string& file) {
                      recovered->attempts == 1 ? "" : "s"));
   }
   for (const std::string& damaged : recovered->damaged) note("left as it is: " + damaged);
-  if (const auto kept = store->set_plan(study.name, plan->runs); !kept) return tell(kept.error());
-  auto history = store->summaries(study.name);
+  if (const auto kept = store.set_plan(study.name, runs); !kept) return tell(kept.error());
+  auto history = store.summaries(study.name);
   if (!history) return tell(history.error());
-  tell_left_out(*history, plan->runs);
+  tell_left_out(*history, runs);
+  const auto wanted = chosen_runs(runs, options.only);
+  if (!wanted) return tell(wanted.error());
+  const auto rerun = rerun_of(options.rerun);
+  if (!rerun) return tell(rerun.error());
 
-  campaign::FixedPlan proposer(plan->runs);
-  campaign::LocalLauncher launcher(context.runs_folder(), context.runner_options(), clock);
-  RunProgress progress(study, *history, plan->runs.size());
-  campaign::Campaign work{&proposer, &launcher, sink, campaign::budget_gate(study.budget), progress.observer()};
+  const campaign::FixedPlan proposer(*wanted, campaign::outdated(*history, *rerun));
+  run::RunnerOptions runner = context.runner_options();
+  runner.allow_power_cap = options.allow_power_cap;
+  campaign::LocalLauncher launcher(context.runs_folder(), runner, clock);
+  RunProgress progress(study, *history, wanted->size());
+  const campaign::Campaign work{&proposer,
+                                &launcher,
+                                sink,
+                                campaign::budget_gate(study.budget),
+                                progress.observer(),
+                                conditions_of(context, clock, launcher),
+                                {}};
   const auto outcome =
       campaign::run_campaign(work, *history, clock, signals.after_run.get_token(), signals.now.get_token());
   progress.finish();
   if (!outcome) return tell(outcome.error());
-  return close(context, study, *outcome, plan->runs, *history, file);
+  return close(context, study, *outcome, *wanted, *history, options.file);
+}
+
+int run(const Context& context, const RunOptions& options) {
+  LoadedStudy loaded = load(context, options.file);
+  if (!loaded.study) return loaded.exit;
+  if (options.smoke) loaded.study = study::smoke(*std::move(loaded.study));
+  const study::Study& study = *loaded.study;
+  const auto plan = study::make_plan(study, loaded.trainer_program);
+  if (!plan) return tell(plan.error());
+  if (const auto allowed = may_cap_power(study, options); !allowed) return tell(allowed.error());
+  const meter::Owner owner(context.sysroot);
+  if (owner.other() && !options.shared) {
+    return tell(
+        {ErrorKind::environment,
+         fmt::format("process {} measures this machine already, and each would count the other's work", *owner.other()),
+         "wait for it, or go on all the same with --shared"});
+  }
+  auto store = store::Store::open(context.store, store::Store::Mode::write);
+  if (!store) return tell(store.error());
+  return run_in(context, options, study, plan->runs, *store);
 }
 
 }  // namespace
 
 void add_run(CLI::App& app, Context& context, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("run", "Do what a study asks for; continue where it stopped");
-  auto file = std::make_shared<std::string>();
-  sub->add_option("study", *file, "The study file")->required()->type_name("FILE");
+  auto options = std::make_shared<RunOptions>();
+  sub->add_option("study", options->file, "The study file")->required()->type_name("FILE");
+  sub->add_option("--rerun", options->rerun,
+                  "Make again what failed, was flagged, or all; earlier attempts are kept apart")
+      ->type_name("failed|flagged|all");
+  sub->add_option("--only", options->only,
+                  "Only runs of this workload, configuration id, or part of a label (repeatable)")
+      ->type_name("TEXT");
+  sub->add_flag("--smoke", options->smoke, "One block, shortest settings, under another name: does everything run?");
+  sub->add_flag("--shared", options->shared, "Go on although somebody else measures this machine");
+  sub->add_flag("--allow-power-cap", options->allow_power_cap,
+                "Let the study limit the processors' power during a run");
   sub->footer(
-      "Examples:\n  wattle run study.toml\n  wattle --store /data/lab.db run study.toml\n"
+      "Examples:\n  wattle run study.toml\n  wattle run --smoke study.toml\n  wattle run --rerun failed study.toml\n"
+      "  wattle run --only 'batch_size 128' study.toml\n"
       "^C stops after the run in flight, a second ^C stops now; the same command goes on.");
-  sub->callback([&context, &chosen, file] { chosen = [&context, file] { return run(context, *file); }; });
+  sub->callback([&context, &chosen, options] { chosen = [&context, options] { return run(context, *options); }; });
 }
 
 }  // namespace wattle::cli

@@ -92,7 +92,8 @@ TEST(Monitor, the_first_interval_of_the_minute_is_known_though_it_began_before) 
     clock.advance(seconds(40));
     monitor.sample();
   }
-  for (const auto& power : monitor.now().domains[0].minute) EXPECT_TRUE(power);
+  const MonitorNow now = monitor.now();
+  for (const auto& power : now.domains[0].minute) EXPECT_TRUE(power);
 }
 
 TEST(Monitor, the_minute_before_the_start_is_not_known) {

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+
 #include <exception>
 #include <limits>
 #include <memory>
@@ -40,7 +40,7 @@ void copy(std::string_view text, char* out, std::size_t size) {
   if (out == nullptr || size == 0) return;
   std::size_t length = std::min(text.size(), size - 1);
   while (length < text.size() && length > 0 && (static_cast<unsigned char>(text[length]) & 0xc0U) == 0x80U) --length;
-  std::memcpy(out, text.data(), length);
+  std::copy_n(text.begin(), length, out);
   out[length] = '\0';
 }
 

@@ -37,6 +37,9 @@ enum class EndState {
   return state == EndState::completed || state == EndState::reached || state == EndState::censored;
 }
 
+// The flag of a run during which something else kept the machine busy.
+inline constexpr const char* kForeignLoad = "foreign load";
+
 enum class Split { train, validation, test };
 [[nodiscard]] std::string_view to_string(Split split);
 [[nodiscard]] std::optional<Split> split(std::string_view name);

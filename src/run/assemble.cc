@@ -138,15 +138,28 @@ bool oversubscribed(const Preamble& preamble) {
   return count && preamble.request.configuration.environment.threads > *count;
 }
 
+// Others used more of the machine's CPU time than the protocol stands. Beside partners nobody can tell them from
+// others.
+bool foreign_load(const Evidence& evidence) {
+  const study::RunRequest& request = evidence.preamble.request;
+  if (!request.group.empty()) return false;
+  const auto measures = energy::measures_in(evidence.telemetry, run_window(evidence));
+  return std::any_of(measures.begin(), measures.end(), [&](const energy::Measure& one) {
+    return one.name == "others_cpu_utilisation" && one.mean > request.protocol.foreign_load;
+  });
+}
+
 std::vector<std::string> flags_of(const Evidence& evidence, const Events& events) {
   static constexpr Nanoseconds kSuspend = milliseconds(100);
   static constexpr double kMostDropped = 0.01;
-  std::vector<std::string> flags = evidence.flags;
+  std::vector<std::string> flags = evidence.preamble.flags;
+  flags.insert(flags.end(), evidence.flags.begin(), evidence.flags.end());
   const auto flag = [&](bool raised, const char* name) {
     if (raised) flags.emplace_back(name);
   };
   const energy::Trace& trace = evidence.trace;
   flag(oversubscribed(evidence.preamble), "oversubscribed");
+  flag(foreign_load(evidence), record::kForeignLoad);
   flag(evidence.guard.strays > 0, "strays");
   flag(evidence.guard.survivors > 0, "survivors");
   flag(events.bad_lines > 0, "bad event lines");

@@ -71,6 +71,7 @@ json to_json(const Preamble& preamble) {
               {"variables", preamble.variables},
               {"request", study::to_json(preamble.request)}};
   if (!preamble.cpus.empty()) object["cpus"] = preamble.cpus;
+  if (!preamble.flags.empty()) object["flags"] = preamble.flags;
   if (preamble.held) object["held"] = true;
   if (preamble.power_cap) {
     object["power_cap"] = {{"w", preamble.power_cap->watts.value}, {"sysroot", preamble.power_cap->sysroot.string()}};
@@ -88,6 +89,7 @@ Preamble preamble_from(const json& object, study::RunRequest request) {
                     object.at("variables").get<std::map<std::string, std::string>>(),
                     object.value("cpus", std::string()),
                     {},
+                    object.value("flags", std::vector<std::string>{}),
                     object.value("held", false)};
   if (const auto cap = object.find("power_cap"); cap != object.end()) {
     preamble.power_cap = {Watts{cap->at("w").get<double>()}, cap->at("sysroot").get<std::string>()};

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "base/units.h"
@@ -43,7 +44,8 @@ struct Preamble {
   std::map<std::string, std::string> variables;  // for the child, below those of the request
   std::string cpus;                              // that the child gets, as a CPU list; empty: the guard's own
   std::optional<PowerCapOrder> power_cap;
-  bool held = false;  // the guard awaits a word before it starts the child: all of a group begin at once
+  std::vector<std::string> flags;  // of the record, known before it began
+  bool held = false;               // the guard awaits a word before it starts the child: all of a group begin at once
 };
 [[nodiscard]] Result<Preamble> read_preamble(const AttemptFiles& files);
 

@@ -89,7 +89,8 @@ Result<std::unique_ptr<Run>> Run::create(const study::RunRequest& request, int a
                     clock.wall(), clock.boot() - clock.monotonic(),
                     boot_id(),    record::machine_fingerprint(options.probes.sysroot),
                     {},           place.cpus.empty() ? environment.cpus : place.cpus,
-                    {},           place.held};
+                    {},           options.flags,
+                    place.held};
   if (environment.power_cap) preamble.power_cap = {*environment.power_cap, options.probes.sysroot};
   if (options.streams == Streams::captured) preamble.variables = output_variables(request);
   auto created = create_attempt(directory, preamble, options.durable);

@@ -356,7 +356,9 @@ TEST_F(RunTest, a_flood_of_events_is_ended_and_is_a_failure) {
 
 TEST_F(RunTest, a_stop_ends_the_tree_and_the_attempt_is_no_result) {
   std::stop_source source;
-  options_.on_progress = [&](const Progress&) { source.request_stop(); };
+  options_.on_progress = [&](const Progress& progress) {
+    if (progress.elapsed > milliseconds(500)) source.request_stop();
+  };
   const auto attempt = run(shell("sleep 1000 & sleep 1000"), source.get_token());
   EXPECT_EQ(attempt.record.end, EndState::interrupted);
   EXPECT_EQ(attempt.record.reason, "stopped on request");

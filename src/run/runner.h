@@ -53,6 +53,7 @@ struct RunnerOptions {
   bool allow_power_cap = false;
   // What the machine draws when nothing runs, by domain, where somebody has listened: idle energy is nobody's share.
   std::map<std::string, Watts> idle_power;
+  std::vector<std::string> flags;  // that the record gets: what was known before it began
   Nanoseconds telemetry_interval = seconds(1);
   std::function<void(const Progress&)> on_progress;
 };
