@@ -12,6 +12,10 @@
 namespace wattle::stats {
 namespace {
 
+// Plain doubles are good to 1e-14 here and three times as fast; simulations ask for millions.
+using Plain = boost::math::policies::policy<boost::math::policies::promote_double<false>>;
+using Student = boost::math::students_t_distribution<double, Plain>;
+
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 Result<void> check(std::span<const double> values, double effect_variance) {
@@ -26,7 +30,7 @@ Result<void> check(std::span<const double> values, double effect_variance) {
 
 // log T_n(t), also where T_n(t) is below the smallest double.
 double log_student(double n, double t) {
-  const double probability = boost::math::cdf(boost::math::students_t(n), t);
+  const double probability = boost::math::cdf(Student(n), t);
   if (probability > 1e-290) return std::log(probability);
   // I_x(a, 1/2) / 2 by its hypergeometric series (DLMF 8.17.8), x far below 1 in this tail.
   const double a = n / 2.0;
@@ -97,7 +101,7 @@ Result<double> log_e_majority(int hits, int trials) {
   const double b = trials - hits + 1.0;
   // P(p > 1/2) of Beta(a, b) is I_1/2(b, a); uniform on (1/2, 1) has density 2, halved by its weight.
   const double log_spread =
-      std::log(boost::math::ibeta(b, a, 0.5)) + std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
+      std::log(boost::math::ibeta(b, a, 0.5, Plain())) + std::lgamma(a) + std::lgamma(b) - std::lgamma(a + b);
   const double log_point = hits == trials ? -std::numbers::ln2 : -kInfinite;
   const double larger = std::max(log_spread, log_point);
   return trials * std::numbers::ln2 + larger + std::log1p(std::exp(std::min(log_spread, log_point) - larger));
