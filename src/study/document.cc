@@ -213,6 +213,50 @@ std::optional<double> Section::positive(std::string_view key) {
   return std::nullopt;
 }
 
+std::optional<double> Section::finite(std::string_view key) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  const auto held = node->value<double>();
+  if (!node->is_number() || !held) {
+    wrong_type(key, *node, "a number");
+    return std::nullopt;
+  }
+  if (std::isfinite(*held)) return held;
+  complain(key, fmt::format("`{}` is {}, but must be a finite number", key, shortest(*held)));
+  return std::nullopt;
+}
+
+std::optional<double> Section::part(std::string_view key) {
+  static constexpr std::string_view kExample = R"(for example 0.02 or "2 %")";
+  const toml::node* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  std::optional<double> held;
+  std::string shown;
+  if (const auto* text = node->as_string()) {
+    shown = code(text->get());
+    const std::string_view trimmed = trim(text->get());
+    if (trimmed.ends_with('%')) held = parse_real(trimmed.substr(0, trimmed.size() - 1));
+    if (held) *held /= 100.0;
+  } else if (node->is_number()) {
+    held = node->value<double>();
+    if (held) shown = shortest(*held);
+  } else {
+    wrong_type(key, *node, "a number or text in quotes", std::string(kExample));
+    return std::nullopt;
+  }
+  if (held && *held > 0.0 && *held <= 1.0) return held;
+  complain(key, fmt::format("`{}` is {}, but must be a part above 0 and at most 1", key, shown), std::string(kExample));
+  return std::nullopt;
+}
+
+std::optional<bool> Section::truth(std::string_view key) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  if (node->is_boolean()) return node->as_boolean()->get();
+  wrong_type(key, *node, "true or false");
+  return std::nullopt;
+}
+
 std::optional<Nanoseconds> Section::duration(std::string_view key, Nanoseconds least, Nanoseconds most,
                                              std::string_view limits) {
   const toml::node* node = find(key);
@@ -231,6 +275,26 @@ std::optional<Nanoseconds> Section::duration(std::string_view key, Nanoseconds l
   if (*duration >= least && *duration <= most) return duration;
   complain(key, fmt::format("`{}` is {}, but must be {}", key, code(held), limits));
   return std::nullopt;
+}
+
+std::vector<const toml::table*> Section::tables(std::string_view key) {
+  std::vector<const toml::table*> found;
+  const toml::node* node = find(key);
+  if (node == nullptr) return found;
+  const toml::array* entries = node->as_array();
+  if (entries == nullptr) {
+    wrong_type(key, *node, "a list of tables", fmt::format("write [[{}]], with two brackets", key));
+    return found;
+  }
+  if (entries->empty()) complain(key, fmt::format("`{}` is empty", key), "leave it out");
+  for (const toml::node& entry : *entries) {
+    if (entry.is_table()) {
+      found.push_back(entry.as_table());
+    } else {
+      mistakes_.add(position_of(entry), fmt::format("`{}` holds {}, but takes tables", key, kind_of(entry)));
+    }
+  }
+  return found;
 }
 
 std::vector<std::string> Section::texts(std::string_view key, std::string_view example) {

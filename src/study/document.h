@@ -63,8 +63,14 @@ class Section {
   std::optional<std::string> word(std::string_view key, const std::vector<std::string>& allowed);
   std::optional<std::int64_t> integer(std::string_view key, std::int64_t least, std::int64_t most);
   std::optional<double> positive(std::string_view key);
+  std::optional<double> finite(std::string_view key);
+  // A part of a whole, above 0 and at most 1: 0.02 or "2 %".
+  std::optional<double> part(std::string_view key);
+  std::optional<bool> truth(std::string_view key);
   std::optional<Nanoseconds> duration(std::string_view key, Nanoseconds least, Nanoseconds most,
                                       std::string_view limits);
+  // The tables of `[[key]]`; whatever else stands there is reported.
+  std::vector<const toml::table*> tables(std::string_view key);
   // A list of text; elements of other types are reported and left out.
   std::vector<std::string> texts(std::string_view key, std::string_view example);
 

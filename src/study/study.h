@@ -60,7 +60,7 @@ struct Workload {
   std::string model;    // built-in only
   std::string dataset;  // built-in only
   std::string data;     // built-in only: absolute path, or empty
-  // A script's argument vector with placeholders {parameter}, {seed}, {threads}, {device}, {run_dir}. A
+  // A script's argument vector with placeholders {parameter}, {seed}, {threads}, {device}, {precision}, {run_dir}. A
   // boolean parameter may stand as a switch: the element "{--nesterov:nesterov}" becomes "--nesterov" or vanishes.
   std::vector<std::string> command;
   std::vector<std::string> files;  // content that makes up the version: the script and what it lists
