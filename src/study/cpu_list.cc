@@ -31,7 +31,8 @@ Result<std::vector<int>> parse_cpus(std::string_view list) {
       return refuse(fmt::format("`{}` is neither a CPU below {} nor a range of them", printable(range), kMostCpus));
     }
     if (*last < *first) return refuse(fmt::format("{} runs backwards", range));
-    if (!cpus.empty() && *first <= cpus.back()) return refuse(fmt::format("{} does not come after {}", range, cpus.back()));
+    if (!cpus.empty() && *first <= cpus.back())
+      return refuse(fmt::format("{} does not come after {}", range, cpus.back()));
     for (int cpu = *first; cpu <= *last; ++cpu) cpus.push_back(cpu);
   }
   return cpus;

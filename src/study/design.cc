@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -49,7 +48,8 @@ class Axis {
       const auto index = static_cast<std::size_t>(place * static_cast<double>(values_.size()));
       return values_[std::min(index, values_.size() - 1)];
     }
-    if (whole_) return static_cast<std::int64_t>(std::clamp(std::floor(between(place, low_, high_ + 1.0)), low_, high_));
+    if (whole_)
+      return static_cast<std::int64_t>(std::clamp(std::floor(between(place, low_, high_ + 1.0)), low_, high_));
     return std::clamp(rounded(between(place, low_, high_), 3), low_, high_);
   }
 
@@ -251,8 +251,11 @@ class Drawing {
     const auto found = std::find_if(workload_.parameters.begin(), workload_.parameters.end(),
                                     [&](const Parameter& p) { return p.name == factor.parameter; });
     if (found == workload_.parameters.end()) {
-      failure = {0, index, std::nullopt,
-                 fmt::format("workload `{}` has no parameter `{}`", workload_.name, factor.parameter), {}};
+      failure = {0,
+                 index,
+                 std::nullopt,
+                 fmt::format("workload `{}` has no parameter `{}`", workload_.name, factor.parameter),
+                 {}};
       return;
     }
     failure = why_not_factor(factor, *found);
@@ -261,13 +264,13 @@ class Drawing {
   }
 
   std::vector<Point> too_many(double size) {
-    failure = {0, std::nullopt, std::nullopt, fmt::format("{} combinations; a sweep may have {}", shortest(size), kMostPoints),
+    failure = {0, std::nullopt, std::nullopt,
+               fmt::format("{} combinations; a sweep may have {}", shortest(size), kMostPoints),
                "sweep fewer values, or take a [[sample]]"};
     return {};
   }
   std::vector<Point> too_small(const std::string& what) {
-    failure = {0, std::nullopt, std::nullopt,
-               fmt::format("the space {} for {} points that differ", what, rule_.count),
+    failure = {0, std::nullopt, std::nullopt, fmt::format("the space {} for {} points that differ", what, rule_.count),
                "widen a range or ask for fewer points"};
     return {};
   }
@@ -314,6 +317,13 @@ Design draw_design(std::uint64_t study_seed, const Workload& workload, const std
     if (drawing.failure) {
       drawing.failure->rule = i;
       design.failures.push_back(std::move(*drawing.failure));
+    }
+    if (static_cast<std::int64_t>(design.points.size() + points.size()) > kMostPoints) {
+      design.failures.push_back(
+          {i, std::nullopt, std::nullopt,
+           fmt::format("workload `{}` has more than {} points with this", workload.name, kMostPoints),
+           "ask for fewer"});
+      break;
     }
     for (const Point& point : points) {
       DesignPoint drawn{i, {}};

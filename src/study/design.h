@@ -31,8 +31,8 @@ struct Design {
   std::vector<DesignFailure> failures;
 };
 
-// Values of `points` at equal distances from low to high (of their logarithms where so asked), both ends included: whole
-// numbers for `whole`, else three significant digits on a logarithmic grid and six on a linear one. Two that fall
+// Values of `points` at equal distances from low to high (of their logarithms where so asked), both ends included:
+// whole numbers for `whole`, else three significant digits on a logarithmic grid and six on a linear one. Two that fall
 // together stay in.
 [[nodiscard]] std::vector<Value> grid(const Factor& range, int points, bool whole);
 

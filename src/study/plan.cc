@@ -3,57 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
-#include "base/text.h"
-#include "study/json_value.h"
-#include "study/mutation.h"
+#include "study/identity.h"
+#include "study/layout.h"
 #include "study/placeholders.h"
 #include "study/random.h"
 
 namespace wattle::study {
 namespace {
-
-using nlohmann::json;
-
-json environment_identity(const Environment& environment) {
-  // What has its default is left out, so that a new setting changes no old identity.
-  json identity{{"device", environment.device}, {"threads", environment.threads}, {"variables", environment.variables}};
-  if (!environment.cpus.empty()) identity["cpus"] = environment.cpus;
-  if (!environment.wait_policy.empty()) identity["wait_policy"] = environment.wait_policy;
-  if (!environment.precision.empty()) identity["precision"] = environment.precision;
-  if (environment.nice != 0) identity["nice"] = environment.nice;
-  if (environment.power_cap) identity["power_cap_w"] = environment.power_cap->value;
-  return identity;
-}
-
-std::string configuration_id(const Configuration& configuration) {
-  const json identity{{"workload", configuration.workload},
-                      {"hyperparameters", assignment_to_json(configuration.hyperparameters)},
-                      {"environment", environment_identity(configuration.environment)}};
-  return sha256(canonical(identity)).substr(0, 12);
-}
-
-Configuration original_of(const Workload& workload, const Environment& environment) {
-  Configuration original;
-  original.label = "original";
-  original.workload = workload.name;
-  original.environment = environment;
-  for (const Parameter& parameter : workload.parameters) {
-    original.hyperparameters[parameter.name] = parameter.default_value;
-  }
-  original.id = configuration_id(original);
-  return original;
-}
-
-Configuration mutated(Configuration configuration, const MutationRule& rule, const Value& value) {
-  configuration.label = fmt::format("{} {}", rule.parameter, printable(to_text(value)));
-  configuration.hyperparameters[rule.parameter] = value;
-  configuration.varied = {rule.parameter};
-  configuration.mutation = to_string(rule.op);
-  configuration.id = configuration_id(configuration);
-  return configuration;
-}
 
 std::string flag_of(const std::string& parameter) {
   std::string flag = "--" + parameter;
@@ -68,6 +25,7 @@ std::vector<std::string> builtin_arguments(const Workload& workload, const RunRe
   if (!workload.data.empty()) arguments.insert(arguments.end(), {"--data", workload.data});
   arguments.insert(arguments.end(), {"--seed", std::to_string(request.training_seed), "--device", environment.device,
                                      "--threads", std::to_string(environment.threads)});
+  if (!environment.precision.empty()) arguments.insert(arguments.end(), {"--precision", environment.precision});
   for (const Parameter& parameter : workload.parameters) {
     const Value& value = request.configuration.hyperparameters.at(parameter.name);
     const auto unspoken = workload.trainer_defaults.find(parameter.name);
@@ -82,6 +40,7 @@ std::optional<std::string> placeholder_value(const RunRequest& request, std::str
   if (name == "seed") return std::to_string(request.training_seed);
   if (name == "threads") return std::to_string(configuration.environment.threads);
   if (name == "device") return configuration.environment.device;
+  if (name == "precision" && !configuration.environment.precision.empty()) return configuration.environment.precision;
   const auto found = configuration.hyperparameters.find(std::string(name));
   if (found == configuration.hyperparameters.end()) return std::nullopt;
   return to_text(found->second);
@@ -110,30 +69,13 @@ std::map<std::string, std::string> variables_of(const Workload& workload, const 
   for (const char* name : {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"}) {
     variables.insert({name, threads});
   }
+  if (!environment.wait_policy.empty()) variables.insert({"OMP_WAIT_POLICY", environment.wait_policy});
   if (!workload.builtin) variables.insert({"PYTHONUNBUFFERED", "1"});
   return variables;
 }
 
-RunRequest request_for(const Study& study, const Workload& workload, const Configuration& configuration, int block,
-                       const std::string& trainer_program) {
-  RunRequest request;
-  request.study = study.name;
-  request.workload_version = workload.version;
-  request.configuration = configuration;
-  request.block = block;
-  request.training_seed = derived_seed({"training", std::to_string(study.seed), std::to_string(block)}) & 0x7fff'ffffU;
-  if (workload.builtin) {
-    request.arguments = builtin_arguments(workload, request, trainer_program);
-  } else {
-    fill_script(workload, request);
-  }
-  request.working_directory = study.directory.string();
-  request.variables = variables_of(workload, configuration.environment);
-  request.use_terminal = workload.use_terminal;
-  request.metric = workload.metric;
-  request.protocol = study.protocol;
-  request.key = run_key(request);
-  return request;
+std::uint64_t training_seed(const Study& study, int block) {
+  return derived_seed({"training", std::to_string(study.seed), std::to_string(block)}) & 0x7fff'ffffU;
 }
 
 const Workload& workload_named(const Study& study, const std::string& name) {
@@ -141,23 +83,87 @@ const Workload& workload_named(const Study& study, const std::string& name) {
                        [&](const Workload& workload) { return workload.name == name; });
 }
 
-// Block r: every configuration once, in an order that depends on the seed, r and the configurations alone, not on the
-// order of the study file.
-std::vector<RunRequest> block_of(const Study& study, const std::vector<Configuration>& configurations, int block,
-                                 const std::string& trainer_program) {
-  std::vector<RunRequest> runs;
-  std::map<std::string, std::string> original_key;  // by workload
-  for (const Configuration& configuration : configurations) {
-    const Workload& workload = workload_named(study, configuration.workload);
-    runs.push_back(request_for(study, workload, configuration, block, trainer_program));
-    if (configuration.original()) original_key[configuration.workload] = runs.back().key;
-    runs.back().pair_key = original_key[configuration.workload];
+class Planner {
+ public:
+  Planner(const Study& study, const Layout& layout, const std::string& trainer_program)
+      : study_(study), layout_(layout), trainer_program_(trainer_program) {
+    std::vector<bool> grouped(layout.configurations.size(), false);
+    for (const auto& group : layout.groups) {
+      for (const std::size_t member : group) grouped[member] = true;
+    }
+    for (std::size_t i = 0; i < grouped.size(); ++i) {
+      if (!grouped[i]) units_.push_back({i});
+    }
+    units_.insert(units_.end(), layout.groups.begin(), layout.groups.end());
   }
-  std::sort(runs.begin(), runs.end(), [](const RunRequest& a, const RunRequest& b) { return a.key < b.key; });
-  Random random(derived_seed({"order", std::to_string(study.seed), std::to_string(block)}));
-  shuffle(runs, random);
-  return runs;
-}
+
+  // Block r: every configuration once, in an order that depends on the seed, r and the configurations alone, not on the
+  // order of the study file. What runs side by side is shuffled as one.
+  [[nodiscard]] std::vector<RunRequest> block(int number) const {
+    std::vector<RunRequest> requests;
+    for (const Configuration& configuration : layout_.configurations) {
+      const Colocation& with = configuration.colocation;
+      const bool partner = !with.alone() && with.mode == GroupMode::background && with.member > 0;
+      requests.push_back(request(configuration, number, number, partner ? Purpose::partner : Purpose::score));
+    }
+    for (std::size_t i = 0; i < requests.size(); ++i) requests[i].pair_key = requests[layout_.pairs[i]].key;
+    for (const auto& group : layout_.groups) name_group(group, requests);
+    std::vector<std::vector<std::size_t>> units = units_;
+    std::sort(units.begin(), units.end(),
+              [&](const auto& a, const auto& b) { return requests[a.front()].key < requests[b.front()].key; });
+    Random random(derived_seed({"order", std::to_string(study_.seed), std::to_string(number)}));
+    shuffle(units, random);
+    std::vector<RunRequest> runs;
+    if (study_.protocol.control) runs.push_back(control(number));
+    for (const auto& unit : units) {
+      for (const std::size_t place : unit) runs.push_back(std::move(requests[place]));
+    }
+    return runs;
+  }
+
+ private:
+  [[nodiscard]] RunRequest request(const Configuration& configuration, int block, int seed_block,
+                                   Purpose purpose) const {
+    const Workload& workload = workload_named(study_, configuration.workload);
+    RunRequest request;
+    request.study = study_.name;
+    request.workload_version = workload.version;
+    request.configuration = configuration;
+    request.block = block;
+    request.training_seed = training_seed(study_, seed_block);
+    request.purpose = purpose;
+    if (workload.builtin) {
+      request.arguments = builtin_arguments(workload, request, trainer_program_);
+    } else {
+      fill_script(workload, request);
+    }
+    request.working_directory = study_.directory.string();
+    request.variables = variables_of(workload, configuration.environment);
+    request.use_terminal = workload.use_terminal;
+    request.metric = workload.metric;
+    request.protocol = study_.protocol;
+    request.key = run_key(request);
+    return request;
+  }
+
+  // The first configuration is an original: those that are left out take their mutants with them.
+  [[nodiscard]] RunRequest control(int block) const {
+    RunRequest run = request(layout_.configurations.front(), block, 1, Purpose::control);
+    run.pair_key = run.key;
+    return run;
+  }
+
+  static void name_group(const std::vector<std::size_t>& group, std::vector<RunRequest>& requests) {
+    std::vector<std::string> keys;
+    for (const std::size_t member : group) keys.push_back(requests[member].key);
+    for (const std::size_t member : group) requests[member].group = group_digest(keys);
+  }
+
+  const Study& study_;
+  const Layout& layout_;
+  const std::string& trainer_program_;
+  std::vector<std::vector<std::size_t>> units_;
+};
 
 }  // namespace
 
@@ -179,40 +185,21 @@ std::string_view to_string(Purpose purpose) {
   return "score";
 }
 
-Result<Plan> make_plan(const Study& study, const std::string& trainer_program) {
+Result<Plan> make_plan(const Study& study, const std::string& trainer_program, std::optional<int> cores) {
+  auto layout = lay_out(study, cores);
+  if (!layout) return tl::unexpected(layout.error());
+  const Planner planner(study, *layout, trainer_program);
   Plan plan;
-  for (const Workload& workload : study.workloads) {
-    const Mutants drawn = draw_mutants(study.seed, workload, study.mutations);
-    if (!drawn.failures.empty()) {
-      const RuleFailure& first = drawn.failures.front();
-      return fail(ErrorKind::bad_input, fmt::format("workload `{}`: {}", workload.name, first.message),
-                  first.suggestion);
-    }
-    const Configuration original = original_of(workload, study.environments.front());
-    plan.configurations.push_back(original);
-    for (const Mutant& mutant : drawn.mutants) {
-      plan.configurations.push_back(mutated(original, study.mutations[mutant.rule], mutant.value));
-    }
-  }
   for (int block = 1; block <= study.repetitions.max; ++block) {
-    for (RunRequest& request : block_of(study, plan.configurations, block, trainer_program)) {
+    for (RunRequest& request : planner.block(block)) {
       request.order = static_cast<int>(plan.runs.size()) + 1;
       plan.runs.push_back(std::move(request));
     }
   }
+  plan.configurations = std::move(layout->configurations);
+  plan.excluded = std::move(layout->excluded);
+  plan.warnings = std::move(layout->warnings);
   return plan;
-}
-
-std::string run_key(const RunRequest& request) {
-  const json identity{{"workload", request.configuration.workload},
-                      {"workload_version", request.workload_version},
-                      {"hyperparameters", assignment_to_json(request.configuration.hyperparameters)},
-                      {"training_seed", request.training_seed},
-                      {"environment", environment_identity(request.configuration.environment)},
-                      {"protocol_version", Protocol::kVersion},
-                      {"block", request.block},
-                      {"purpose", std::string(to_string(request.purpose))}};
-  return sha256(canonical(identity));
 }
 
 }  // namespace wattle::study

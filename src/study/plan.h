@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,8 @@ struct Colocation {
   bool divided_cores = true;
   // In the order of the group, itself left out: "resnet20/original", workload and label.
   std::vector<std::string> partners;
-  int member = 0;  // its place in the group, from 0; in the background mode 0 is scored
+  int member = 0;              // its place in the group, from 0; in the background mode 0 is scored
+  std::string undivided = {};  // digest of the environment before it was divided among the members; empty when alone
   [[nodiscard]] bool alone() const { return partners.empty(); }
 
   friend bool operator==(const Colocation&, const Colocation&) = default;
@@ -74,18 +76,22 @@ struct Plan {
   // Per workload and environment: the original first, mutants in rule order, then designs, then groups.
   std::vector<Configuration> configurations;
   std::vector<Excluded> excluded;
-  std::vector<RunRequest> runs;  // in the order they will run, block by block
+  std::vector<RunRequest> runs;       // in the order they will run, block by block
+  std::vector<std::string> warnings;  // what is allowed, but seldom meant
 };
 
-// Draws the mutants (seeded; never equal to the default, never out of the domain, no duplicates) and orders the
-// runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r. An adaptive
-// study's plan holds all blocks it may need.
-// `{run_dir}` stays a placeholder. Fails only where a rule cannot yield its mutants (check finds that first).
-[[nodiscard]] Result<Plan> make_plan(const Study& study, const std::string& trainer_program);
+// Draws the mutants (seeded; never equal to the default, never out of the domain, no duplicates) and the designs, and
+// orders the runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r;
+// those of a group stand together, its member 0 first. Where the protocol asks for control runs, each block begins with
+// one, whose training seed is always s_1. An adaptive study's plan holds all blocks it may need.
+// `{run_dir}` stays a placeholder. `cores`: the CPUs of the machine, where groups should be warned of too many threads.
+// Fails only where a rule cannot yield its mutants or points, or everything is excluded (check finds that first).
+[[nodiscard]] Result<Plan> make_plan(const Study& study, const std::string& trainer_program,
+                                     std::optional<int> cores = {});
 
 // Identity: SHA-256 of canonical JSON (sorted keys, shortest round-trip doubles) of workload and its declared
-// version, hyperparameters, training seed, requested environment, protocol version, block and purpose. Paths, labels,
-// order, limits and metric are not in it.
+// version, hyperparameters, training seed, requested environment, co-location (where there is one), protocol version,
+// block and purpose. Paths, labels, order, limits and metric are not in it.
 [[nodiscard]] std::string run_key(const RunRequest& request);
 
 // Exact both ways: doubles bit for bit, and 1 stays apart from 1.0. request_from_json takes hostile input: what is

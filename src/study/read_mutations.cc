@@ -17,26 +17,6 @@ struct ReadRule {
   const toml::table* table = nullptr;
 };
 
-bool knows(const ReadWorkload& read, const std::string& parameter) {
-  const auto& parameters = read.workload.parameters;
-  return std::any_of(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == parameter; });
-}
-
-// Workloads whose parameters are not known may have it.
-bool may_know(const ReadWorkload& read, const std::string& parameter) {
-  return !read.usable || knows(read, parameter) || std::count(read.faulty.begin(), read.faulty.end(), parameter) > 0;
-}
-
-std::vector<std::string> parameters_of(const std::vector<ReadWorkload>& workloads) {
-  std::vector<std::string> names;
-  for (const ReadWorkload& read : workloads) {
-    for (const Parameter& parameter : read.workload.parameters) names.push_back(parameter.name);
-  }
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
-  return names;
-}
-
 bool read_range(Section& section, MutationRule& rule) {
   if (section.require("range", "factors of the default: range = [0.5, 2.0]") == nullptr) return false;
   const toml::array* range = section.list("range", "range = [0.5, 2.0]");

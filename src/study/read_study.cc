@@ -3,16 +3,14 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "study/mutation.h"
+#include "study/layout.h"
 #include "study/reading.h"
 
 namespace wattle::study {
 namespace {
 
 constexpr std::size_t kLongestStudy = 1U << 20U;
-constexpr std::int64_t kMostRepetitions = 10'000;
 constexpr std::int64_t kMostRuns = 100'000;
-constexpr std::int64_t kMostThreads = 4096;
 
 Budget read_budget(Section& study, Mistakes& mistakes) {
   Budget budget;
@@ -37,69 +35,9 @@ void read_study_table(const toml::table& table, Study& study, Mistakes& mistakes
   }
   study.seed =
       static_cast<std::uint64_t>(section.integer("seed", 0, std::numeric_limits<std::int64_t>::max()).value_or(0));
-  study.repetitions.max = static_cast<int>(section.integer("repetitions", 1, kMostRepetitions).value_or(8));
-  study.repetitions.min = study.repetitions.max;
+  study.repetitions = read_repetitions(section, mistakes);
   study.budget = read_budget(section, mistakes);
   section.finish();
-}
-
-Protocol read_protocol(const toml::table& table, Mistakes& mistakes) {
-  Protocol protocol;
-  Section section(table, "[protocol]", mistakes);
-  const auto read = [&](std::string_view key, Nanoseconds& into, Nanoseconds least, Nanoseconds most,
-                        std::string_view limits) {
-    if (const auto duration = section.duration(key, least, most, limits)) into = *duration;
-  };
-  const Nanoseconds month = seconds(30L * 24 * 3600);
-  read("time_limit", protocol.time_limit, seconds(1), month, "from 1s to 30d");
-  read("silence_limit", protocol.silence_limit, seconds(1), month, "from 1s to 30d");
-  read("cool_down", protocol.cool_down, Nanoseconds{}, seconds(24L * 3600), "at most 1d");
-  read("grace", protocol.grace, Nanoseconds{}, seconds(3600), "at most 1h");
-  read("sample_interval", protocol.sample_interval, milliseconds(20), seconds(10), "from 20ms to 10s");
-  section.finish();
-  return protocol;
-}
-
-void read_variables(const toml::table& table, Environment& environment, Mistakes& mistakes) {
-  for (auto&& [key, node] : table) {
-    const std::string name(key.str());
-    if (name.empty() || name.find('=') != std::string::npos || name.find('\0') != std::string::npos) {
-      mistakes.add(position_of(key), fmt::format("{} cannot be the name of a variable", code(name)));
-    } else if (name.starts_with("WATTLE_")) {
-      mistakes.add(position_of(key),
-                   fmt::format("{} is Wattle's own; names with WATTLE_ are set by the run", code(name)));
-    } else if (const auto* text = node.as_string(); text == nullptr) {
-      const auto value = value_of(node);
-      mistakes.add(position_of(node),
-                   fmt::format("variable {} must be text in quotes, not {}", code(name), kind_of(node)),
-                   value ? fmt::format("write \"{}\"", to_text(*value)) : "");
-    } else if (text->get().find('\0') != std::string::npos) {
-      mistakes.add(position_of(node), fmt::format("variable {} holds a NUL byte", code(name)));
-    } else {
-      environment.variables[name] = text->get();
-    }
-  }
-}
-
-Environment read_environment(const toml::table& table, Mistakes& mistakes) {
-  Environment environment;
-  Section section(table, "[environment]", mistakes);
-  if (const auto device = section.text("device")) {
-    environment.device = *device;
-    const std::string kind = device->substr(0, device->find(':'));
-    const std::string index = device->substr(std::min(device->size(), kind.size()));
-    const bool plain = !kind.empty() && kind.find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string::npos;
-    const bool indexed = index.empty() || (index.size() > 1 && parse_unsigned(index.substr(1)));
-    if (!plain || !indexed) {
-      section.complain("device", fmt::format("{} is no device", code(*device)), "for example cpu, cuda or cuda:0");
-    }
-  }
-  environment.threads = static_cast<int>(section.integer("threads", 1, kMostThreads).value_or(1));
-  if (const auto* variables = section.table("variables", R"(variables = { NAME = "value" })")) {
-    read_variables(*variables, environment, mistakes);
-  }
-  section.finish();
-  return environment;
 }
 
 std::vector<ReadWorkload> read_workloads(const toml::table& table, Reading& reading) {
@@ -133,18 +71,34 @@ std::vector<ReadWorkload> read_workloads(const toml::table& table, Reading& read
   return workloads;
 }
 
-void check_size(const Study& study, Section& root, Mistakes& mistakes) {
-  std::int64_t configurations = 0;
-  for (const Workload& workload : study.workloads) {
-    configurations += 1 + static_cast<std::int64_t>(draw_mutants(study.seed, workload, study.mutations).mutants.size());
+// Judges the cells once all else is sound: not too many, and not none.
+void check_cells(const Study& study, Section& root, Mistakes& mistakes) {
+  const auto cells = runs_in_block(study);
+  if (!cells) return mistakes.add({}, cells.error().message, cells.error().hint);
+  const std::int64_t runs = *cells * study.repetitions.max;
+  if (runs > kMostRuns) {
+    const toml::table* table = root.table("study", "[study]");
+    return mistakes.add(Section(*table, "[study]", mistakes).position("repetitions"),
+                        fmt::format("{} configurations × {} repetitions are {} runs; a study may have {}", *cells,
+                                    study.repetitions.max, runs, kMostRuns),
+                        "repeat less, or draw fewer mutants");
   }
-  const std::int64_t runs = configurations * study.repetitions.max;
-  if (runs <= kMostRuns) return;
-  const toml::table* table = root.table("study", "[study]");
-  mistakes.add(Section(*table, "[study]", mistakes).position("repetitions"),
-               fmt::format("{} configurations × {} repetitions are {} runs; a study may have {}", configurations,
-                           study.repetitions.max, runs, kMostRuns),
-               "repeat less, or draw fewer mutants");
+  const auto layout = lay_out(study, {});
+  if (!layout) mistakes.add(root.position("exclude"), layout.error().message, layout.error().hint);
+}
+
+// What the study names or varies is spelled on the command line, whatever the trainer's own default.
+void spell_what_varies(const Study& study, Workload& workload) {
+  const auto concerns = [&](const std::vector<std::string>& names) {
+    return std::count(names.begin(), names.end(), workload.name) > 0;
+  };
+  for (const MutationRule& rule : study.mutations) {
+    if (concerns(rule.workloads)) workload.trainer_defaults.erase(rule.parameter);
+  }
+  for (const DesignRule& rule : study.designs) {
+    if (!concerns(rule.workloads)) continue;
+    for (const Factor& factor : rule.factors) workload.trainer_defaults.erase(factor.parameter);
+  }
 }
 
 void read_root(const toml::table& document, Study& study, SchemaSource& source, Mistakes& mistakes) {
@@ -155,26 +109,25 @@ void read_root(const toml::table& document, Study& study, SchemaSource& source, 
     mistakes.add({}, "there is no [study]", R"(begin with [study] and name = "…")");
   }
   if (const auto* table = root.table("protocol", "[protocol]")) study.protocol = read_protocol(*table, mistakes);
-  if (const auto* table = root.table("environment", "[environment]")) {
-    study.environments.front() = read_environment(*table, mistakes);
-  }
+  read_environments(root, study, mistakes);
   LazySchema schema(source, mistakes);
   Reading reading{study.directory, schema, mistakes};
   std::vector<ReadWorkload> workloads;
   if (const auto* table = root.table("workload", "[workload.NAME]")) workloads = read_workloads(*table, reading);
   if (!root.has("workload")) mistakes.add({}, "there is no workload", "add a table [workload.NAME]");
+  settle_precision(root, study, workloads, mistakes);
   const toml::node* mutate = root.find("mutate");
   if (mutate != nullptr) read_mutations(*mutate, study, workloads, mistakes);
+  read_designs(root, study, workloads, mistakes);
+  read_exclusions(root, study, workloads, mistakes);
+  read_groups(root, study, workloads, mistakes);
+  read_outliers(root, study, workloads, mistakes);
   root.finish();
   for (ReadWorkload& read : workloads) {
-    for (const MutationRule& rule : study.mutations) {
-      if (std::count(rule.workloads.begin(), rule.workloads.end(), read.workload.name) > 0) {
-        read.workload.trainer_defaults.erase(rule.parameter);
-      }
-    }
+    spell_what_varies(study, read.workload);
     study.workloads.push_back(std::move(read.workload));
   }
-  if (mistakes.count() == 0) check_size(study, root, mistakes);
+  if (mistakes.count() == 0) check_cells(study, root, mistakes);
 }
 
 }  // namespace

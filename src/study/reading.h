@@ -50,6 +50,38 @@ struct ReadParameters {
 [[nodiscard]] ReadParameters read_parameters(const toml::table& table, const std::string& title, Mistakes& mistakes);
 [[nodiscard]] Metric read_metric(Section& workload, bool builtin, Mistakes& mistakes);
 
+// --- Whom a rule concerns ------------------------------------------------------------------------------------------
+
+[[nodiscard]] bool knows(const ReadWorkload& read, const std::string& parameter);
+// Workloads whose parameters are not known may have it.
+[[nodiscard]] bool may_know(const ReadWorkload& read, const std::string& parameter);
+[[nodiscard]] std::vector<std::string> parameters_of(const std::vector<ReadWorkload>& workloads);
+[[nodiscard]] const ReadWorkload* workload_named(const std::vector<ReadWorkload>& workloads, std::string_view name);
+// The workloads named under `workloads`, in order; nothing where the key is absent. Empty where one of them is a
+// mistake, which has been reported.
+[[nodiscard]] std::optional<std::vector<std::string>> read_workload_names(Section& section,
+                                                                          const std::vector<ReadWorkload>& workloads,
+                                                                          bool may_repeat, Mistakes& mistakes);
+
+// --- Tables of the study ---------------------------------------------------------------------------------------------
+
+[[nodiscard]] Protocol read_protocol(const toml::table& table, Mistakes& mistakes);
+// `repetitions = 8` or { min, max, precision, until }.
+[[nodiscard]] Repetitions read_repetitions(Section& study, Mistakes& mistakes);
+
+// [environment], the first, and those of [environments] that vary it, in file order. One that varies nothing names the
+// first.
+void read_environments(Section& root, Study& study, Mistakes& mistakes);
+// Where an environment sets the precision, every workload must take it: a script by {precision}, the built-in trainer
+// by its hyperparameter of that name, which then is the environment's and no longer the workload's.
+void settle_precision(Section& root, const Study& study, std::vector<ReadWorkload>& workloads, Mistakes& mistakes);
+
+// [[sweep]], [[sample]] and [[configuration]]; draws each workload's points once to see that they can be had.
+void read_designs(Section& root, Study& study, const std::vector<ReadWorkload>& workloads, Mistakes& mistakes);
+void read_exclusions(Section& root, Study& study, const std::vector<ReadWorkload>& workloads, Mistakes& mistakes);
+void read_outliers(Section& root, Study& study, const std::vector<ReadWorkload>& workloads, Mistakes& mistakes);
+void read_groups(Section& root, Study& study, const std::vector<ReadWorkload>& workloads, Mistakes& mistakes);
+
 // Reads every [[mutate]] entry, and draws each workload's mutants once to see that the rules can yield them.
 void read_mutations(const toml::node& node, Study& study, const std::vector<ReadWorkload>& workloads,
                     Mistakes& mistakes);

@@ -74,7 +74,8 @@ json colocation_to_json(const Colocation& colocation) {
   return {{"mode", colocation.mode == GroupMode::together ? "together" : "background"},
           {"divided_cores", colocation.divided_cores},
           {"partners", colocation.partners},
-          {"member", colocation.member}};
+          {"member", colocation.member},
+          {"undivided", colocation.undivided}};
 }
 
 json configuration_to_json(const Configuration& configuration) {
@@ -247,6 +248,7 @@ Colocation read_colocation(const Fields& fields) {
   colocation.divided_cores = fields.truth("divided_cores");
   colocation.partners = fields.texts("partners");
   colocation.member = static_cast<int>(fields.integer("member", 0, 1'000));
+  colocation.undivided = fields.text("undivided");
   return colocation;
 }
 
