@@ -185,6 +185,11 @@ std::string_view to_string(Purpose purpose) {
   return "score";
 }
 
+std::string in_blocks(const Repetitions& repetitions) {
+  if (repetitions.adaptive()) return fmt::format("{} to {} blocks", repetitions.min, repetitions.max);
+  return fmt::format("{} {}", repetitions.max, repetitions.max == 1 ? "block" : "blocks");
+}
+
 Result<Plan> make_plan(const Study& study, const std::string& trainer_program, std::optional<int> cores) {
   auto layout = lay_out(study, cores);
   if (!layout) return tl::unexpected(layout.error());

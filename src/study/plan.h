@@ -80,6 +80,9 @@ struct Plan {
   std::vector<std::string> warnings;  // what is allowed, but seldom meant
 };
 
+// "8 blocks", "5 to 30 blocks".
+[[nodiscard]] std::string in_blocks(const Repetitions& repetitions);
+
 // Draws the mutants (seeded; never equal to the default, never out of the domain, no duplicates) and the designs, and
 // orders the runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r;
 // those of a group stand together, its member 0 first. Where the protocol asks for control runs, each block begins with
