@@ -46,7 +46,7 @@ TEST(Designs, a_sweep_takes_every_combination_and_merges_the_original) {
       "[[sweep]]\nparameters = { batch_size = [64, 128], learning_rate = { low = 0.0005, high = 5, points "
       "= 3, scale = \"log\" } }\n"));
   EXPECT_EQ(labels(plan),
-            (Words{"original", "learning_rate 0.0005", "learning_rate 5.0", "batch_size 128, learning_rate 0.0005",
+            (Words{"original", "learning_rate 5.0e-04", "learning_rate 5.0", "batch_size 128, learning_rate 5.0e-04",
                    "batch_size 128", "batch_size 128, learning_rate 5.0"}));
   EXPECT_EQ(plan.configurations[1].mutation, "sweep");
 }
@@ -145,6 +145,18 @@ TEST(Groups, divide_threads_and_cpus_and_stand_together) {
   }
 }
 
+TEST(Groups, of_environments_that_divide_into_equal_parts_stay_apart) {
+  const Plan plan =
+      plan_of(builtin_study("[environment]\nthreads = 2\n[environments.three]\nthreads = 3\n[[group]]\nworkloads = "
+                            "[\"lenet\", \"lenet\"]\n"));
+  std::set<std::string> keys;
+  std::set<std::string> ids;
+  for (const RunRequest& run : plan.runs) keys.insert(run.key);
+  for (const Configuration& c : plan.configurations) ids.insert(c.id);
+  EXPECT_EQ(keys.size(), plan.runs.size());
+  EXPECT_EQ(ids.size(), 6U);
+}
+
 TEST(Control, begins_each_block_with_the_seed_of_the_first) {
   const Plan plan = plan_of(builtin_study("[protocol]\ncontrol = true\n[[sweep]]\nparameters = { epochs = [7, 8] }\n"));
   ASSERT_EQ(plan.runs.size(), 12U);
@@ -234,7 +246,7 @@ TEST(Mistakes, in_adaptive_repetitions) {
             "must be above `min`, 5; for a fixed number write repetitions = 5"},
            {"{ max = 5, until = \"decided\" }", "lacks `min`"},
            {"{ min = 1, max = 5, until = \"deceided\" }", "did you mean `decided`?"},
-           {"{ min = 1, max = 5, precision = \"2\" }", "4:49: `precision` is `2`"}}) {
+           {"{ min = 1, max = 5, precision = \"2\" }", "4:47: `precision` is `2`"}}) {
     std::string text = builtin_study();
     text.replace(text.find("= 3\n"), 3, fmt::format("= {}", given));
     EXPECT_NE(mistakes_in(text).find(says), std::string::npos) << given << "\n" << mistakes_in(text);
@@ -307,7 +319,7 @@ void expect_sound(const Study& study, const Plan& plan) {
 TEST(RandomStudies, give_valid_unique_reproducible_runs_in_complete_blocks) {
   Random random(20261121);
   int sound = 0;
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 60; ++i) {
     const std::string text = random_study(random);
     FixedSchema schema;
     const auto loaded = parse_study(text, "/nowhere/study.toml", schema);
@@ -323,7 +335,7 @@ TEST(RandomStudies, give_valid_unique_reproducible_runs_in_complete_blocks) {
     for (const RunRequest& run : plan->runs) EXPECT_EQ(to_json(*request_from_json(to_json(run))), to_json(run));
     if (HasFailure()) FAIL() << text;
   }
-  EXPECT_GT(sound, 150);
+  EXPECT_GT(sound, 40);
 }
 
 TEST(RandomStudies, damaged_text_is_refused_or_read_and_nothing_else) {
@@ -361,7 +373,8 @@ TEST(RandomStudies, damaged_text_is_refused_or_read_and_nothing_else) {
     FixedSchema schema;
     const auto loaded = parse_study(text, "/nowhere/study.toml", schema);
     EXPECT_EQ(loaded.study.has_value(), loaded.diagnostics.empty());
-    if (loaded.study && loaded.study->repetitions.max < 50) EXPECT_TRUE(make_plan(*loaded.study, "t")) << text;
+    if (!loaded.study || loaded.study->repetitions.max > 50) continue;
+    EXPECT_TRUE(make_plan(*loaded.study, "t")) << text;
   }
 }
 
