@@ -57,14 +57,17 @@ report::Table table_of(const std::vector<record::Summary>& runs, bool several_st
     const bool good = record::successful(s.end);
     std::string key = s.key.substr(0, 8);
     if (s.attempt > 1) key += fmt::format(".{}", s.attempt);
-    table.add_row({{key},
-                   {several_studies ? printable(s.study) : ""},
-                   {printable(s.label)},
-                   {std::to_string(s.block)},
-                   report::Cell{std::string(record::to_string(s.end)), good ? report::Tone::plain : report::Tone::bad},
-                   {energy_text(s)},
-                   {s.duration ? human(*s.duration) : "–"},
-                   {s.performance ? significant(*s.performance, 4) : "–"}});
+    std::vector<report::Cell> cells;  // filled one by one: a list in braces would copy each
+    cells.reserve(8);
+    cells.push_back({std::move(key)});
+    cells.push_back({several_studies ? printable(s.study) : std::string()});
+    cells.push_back({printable(s.label)});
+    cells.push_back({std::to_string(s.block)});
+    cells.push_back({std::string(record::to_string(s.end)), good ? report::Tone::plain : report::Tone::bad});
+    cells.push_back({energy_text(s)});
+    cells.push_back({s.duration ? human(*s.duration) : "–"});
+    cells.push_back({s.performance ? significant(*s.performance, 4) : "–"});
+    table.add_row(std::move(cells));
     std::string remark = printable(s.reason);
     if (!s.flags.empty()) remark += fmt::format("{}flags: {}", remark.empty() ? "" : "; ", printable(s.flags));
     if (!remark.empty()) table.add_note(report::Cell{remark, report::Tone::dim});

@@ -4,8 +4,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "base/text.h"
 #include "campaign/campaign.h"
@@ -30,27 +31,57 @@ struct Live {
   std::optional<int> block;
 };
 
-Counts count(const campaign::History& history, const std::vector<study::RunRequest>& planned) {
+// What the history says of a plan; the plan may hold 100,000 runs.
+struct Progress {
   Counts counts;
+  std::size_t open = 0;         // planned runs that no attempt has finished
+  std::optional<Seconds> left;  // absent where some workload has no finished run yet
+};
+
+void spend(const record::Summary& past, Counts& counts) {
+  if (past.measured_energy) {
+    counts.measured += *past.measured_energy;
+  } else if (past.estimated_energy) {
+    counts.estimated += *past.estimated_energy;
+  }
+  if (!record::finished(past.end)) {
+    counts.wasted += past.measured_energy.value_or(past.estimated_energy.value_or(Joules{}));
+  }
+}
+
+Progress progress(const campaign::History& history, const std::vector<store::PlannedRun>& planned) {
+  Progress progress;
+  Counts& counts = progress.counts;
   counts.planned = planned.size();
-  std::unordered_set<std::string_view> asked;
-  for (const study::RunRequest& run : planned) asked.insert(run.key);
+  std::unordered_map<std::string_view, bool> done;  // of the planned ones, by key
+  done.reserve(planned.size());
+  for (const store::PlannedRun& run : planned) done.emplace(run.key, false);
   for (const record::Summary& past : history) {
-    if (past.measured_energy) {
-      counts.measured += *past.measured_energy;
-    } else if (past.estimated_energy) {
-      counts.estimated += *past.estimated_energy;
-    }
-    if (!record::finished(past.end)) {
-      counts.wasted += past.measured_energy.value_or(past.estimated_energy.value_or(Joules{}));
-      continue;
-    }
-    if (!planned.empty() && !asked.contains(past.key)) continue;
+    spend(past, counts);
+    const auto asked = done.find(past.key);
+    if (!record::finished(past.end) || (!planned.empty() && asked == done.end())) continue;
+    if (asked != done.end()) asked->second = true;
     ++counts.done;
     if (!record::successful(past.end)) ++counts.failed;
     if (!past.flags.empty()) ++counts.flagged;
   }
-  return counts;
+  // By configuration and workload: each one's cost is looked up once.
+  std::map<std::pair<std::string_view, std::string_view>, std::size_t> open;
+  for (const store::PlannedRun& run : planned) {
+    if (!done.at(run.key)) ++open[{run.configuration, run.workload}];
+  }
+  progress.left = Seconds{};
+  const campaign::Costs costs(history);
+  for (const auto& [configuration, runs] : open) {
+    study::RunRequest one;
+    one.configuration.id = configuration.first;
+    one.configuration.workload = configuration.second;
+    const auto time = costs.of({&one, 1}).time;
+    progress.open += runs;
+    if (!time) progress.left.reset();
+    if (progress.left) *progress.left += Seconds{time->value * static_cast<double>(runs)};
+  }
+  return progress;
 }
 
 Live look(const Context& context) {
@@ -93,11 +124,10 @@ int status(const Context& context, const std::string& named) {
   if (!name) return tell(name.error());
   const auto history = store->summaries(*name);
   if (!history) return tell(history.error());
-  const auto planned = store->plan(*name);
+  const auto planned = store->planned_runs(*name);
   if (!planned) return tell(planned.error());
-  const auto open = campaign::FixedPlan(*planned).propose(*history);
-  const campaign::Estimate left = campaign::Costs(*history).of(open);
-  const Counts counts = count(*history, *planned);
+  const Progress known = progress(*history, *planned);
+  const Counts& counts = known.counts;
   const Live live = look(context);
   if (context.json) {
     nlohmann::json json{{"study", *name},
@@ -105,19 +135,19 @@ int status(const Context& context, const std::string& named) {
                         {"done", counts.done},
                         {"failed", counts.failed},
                         {"flagged", counts.flagged},
-                        {"to_do", open.size()},
+                        {"to_do", known.open},
                         {"running", live.writing},
                         {"measured_energy_j", counts.measured.value},
                         {"estimated_energy_j", counts.estimated.value},
                         {"wasted_energy_j", counts.wasted.value}};
-    json["remaining_s"] = left.time ? nlohmann::json(left.time->value) : nlohmann::json();
+    json["remaining_s"] = known.left ? nlohmann::json(known.left->value) : nlohmann::json();
     return give(context, json);
   }
   std::string text = fmt::format("{}: {} of {} runs done", *name, counts.done, std::max(counts.planned, counts.done));
-  if (!open.empty() && left.time) text += fmt::format(", about {} left", human(*left.time));
+  if (known.open > 0 && known.left) text += fmt::format(", about {} left", human(*known.left));
   text += fmt::format("\nfailed {}   flagged {}   spent {}\n", counts.failed, counts.flagged, spent_text(counts));
   if (!live.label.empty()) text += fmt::format("now     {}, block {}\n", printable(live.label), *live.block);
-  text += live.writing ? "a wattle is running\n" : open.empty() ? "next:  wattle report\n" : "nothing is running\n";
+  text += live.writing ? "a wattle is running\n" : known.open == 0 ? "next:  wattle report\n" : "nothing is running\n";
   return give(context, text);
 }
 

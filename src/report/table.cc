@@ -120,10 +120,11 @@ std::vector<std::size_t> Table::widths(std::size_t total) const {
 }
 
 std::string Table::line(const std::vector<Cell>& cells, const std::vector<std::size_t>& widths, bool colour) const {
+  static const Cell nothing;
   std::string out;
   std::size_t owed = 0;  // blanks before the next text: a line never ends with blanks
   for (std::size_t c = 0; c < columns_.size(); ++c) {
-    const Cell cell = c < cells.size() ? cells[c] : Cell{};
+    const Cell& cell = c < cells.size() ? cells[c] : nothing;
     const std::string text = shortened(cell.text, widths[c]);
     const std::size_t fill = widths[c] - display_width(text);
     const bool right = columns_[c].align == Align::right;

@@ -1,0 +1,36 @@
+// A plan as one text, short and quick to read and write however many runs it holds. Runs of one configuration differ in
+// little; so what they share stands once, as JSON, and each run is a line:
+//
+//   [request, request, ...]                            templates: the first run of each kind, as study::to_json gives
+//   it KEY TEMPLATE BLOCK ORDER SEED PAIR                 a run; TEMPLATE counts from 0, PAIR is a key, = for its own,
+//   - for none KEY TEMPLATE BLOCK ORDER SEED PAIR {"texts":...}   what else is its own
+//
+// A run's texts (arguments, values of variables, contents of rendered files, counted in this order) are its template's,
+// with the template's training seed in decimal replaced by its own wherever it stands; "texts" lists those that are
+// not, as [number, text]. "group" and a pair's key of several words stand there too. Before schema 3 a plan was a JSON
+// array of whole requests.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "record/record.h"
+
+namespace wattle::store {
+
+// Of a planned run what counting needs.
+struct PlannedRun {
+  std::string key;
+  std::string configuration;  // id
+  std::string workload;
+};
+
+// Fails (bad_input) where a key is not one word.
+[[nodiscard]] Result<std::string> encode_plan(const std::vector<study::RunRequest>& runs);
+// Both read either form; fail where the text is damaged.
+[[nodiscard]] Result<std::vector<study::RunRequest>> decode_plan(std::string_view text);
+[[nodiscard]] Result<std::vector<PlannedRun>> decode_planned_runs(std::string_view text);
+
+}  // namespace wattle::store
