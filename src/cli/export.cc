@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "cli/context.h"
 #include "report/report.h"
+#include "store/maintenance.h"
 
 namespace wattle::cli {
 namespace {
@@ -32,6 +33,23 @@ int export_records(const Context& context, const ExportOptions& options) {
   return give(context, options.what == "epochs" ? report::epochs_csv(*records) : report::runs_csv(*records));
 }
 
+int export_store(const Context& context, const ExportOptions& options) {
+  if (context.output.empty() || !options.study.empty()) {
+    return tell({ErrorKind::bad_input, "--format store copies a whole store into a file",
+                 "wattle export --format store --output COPY.db"});
+  }
+  const auto bytes = store::copy_store(context.store, context.output);
+  if (!bytes) return tell(bytes.error());
+  if (context.json) {
+    Context to_stdout = context;  // the file is the copy's
+    to_stdout.output.clear();
+    return give(to_stdout,
+                nlohmann::json{{"store", context.store.string()}, {"copy", context.output}, {"bytes", *bytes}});
+  }
+  note(fmt::format("wrote {} ({:.1f} MB)", context.output, static_cast<double>(*bytes) / 1e6));
+  return 0;
+}
+
 }  // namespace
 
 void add_export(CLI::App& app, Context& context, Chosen& chosen) {
@@ -40,11 +58,17 @@ void add_export(CLI::App& app, Context& context, Chosen& chosen) {
   sub->add_option("--study", options->study, "Only this study's runs")->type_name("NAME");
   sub->add_option("--what", options->what, "runs: a row a run; epochs: a row a window, domain and metric")
       ->check(CLI::IsMember({"runs", "epochs"}));
-  sub->add_option("--format", options->format, "csv, or json for the whole records")
-      ->check(CLI::IsMember({"csv", "json"}));
-  sub->footer("Examples:\n  wattle export --output runs.csv\n  wattle export --what epochs --output epochs.csv");
-  sub->callback(
-      [&context, &chosen, options] { chosen = [&context, options] { return export_records(context, *options); }; });
+  sub->add_option("--format", options->format,
+                  "csv; json for the whole records; store for a copy of the store, also while a campaign writes it")
+      ->check(CLI::IsMember({"csv", "json", "store"}));
+  sub->footer(
+      "Examples:\n  wattle export --output runs.csv\n  wattle export --what epochs --output epochs.csv\n"
+      "  wattle export --format store --output copy.db");
+  sub->callback([&context, &chosen, options] {
+    chosen = [&context, options] {
+      return options->format == "store" ? export_store(context, *options) : export_records(context, *options);
+    };
+  });
 }
 
 }  // namespace wattle::cli
