@@ -41,7 +41,7 @@ void judge_ends(WorkloadRuns& workload) {
   for (auto& [key, run] : workload.runs) {
     const record::EndState end = run.record->end;
     run.succeeded = record::successful(end);
-    run.lost = record::finished(end) && !record::successful(end) && end != record::EndState::stopped;
+    run.lost = record::lost(end);
     const auto reached = record::performance(*run.record);
     if (!run.succeeded || !reached || run.record->request.metric.name != workload.metric.name) continue;
     if (!std::isfinite(reached->value)) {

@@ -212,18 +212,26 @@ class Session {
 
 }  // namespace
 
-Outdated outdated(const History& history, Rerun what) {
+Afresh::Afresh(const Proposer& proposer, const History& history, Rerun what) : proposer_(proposer) {
   std::map<std::string_view, const record::Summary*> last;
   for (const record::Summary& past : history) {
     if (record::finished(past.end)) last[past.key] = &past;
   }
-  Outdated result;
   for (const auto& [key, past] : last) {
     const bool again = what == Rerun::all || (what == Rerun::failed && !record::successful(past->end)) ||
                        (what == Rerun::flagged && !past->flags.empty());
-    if (again) result.emplace(key, past->attempt);
+    if (again) outdated_.emplace(key, past->attempt);
   }
-  return result;
+}
+
+std::vector<study::RunRequest> Afresh::propose(const History& history) const {
+  if (outdated_.empty()) return proposer_.propose(history);
+  History known;
+  std::copy_if(history.begin(), history.end(), std::back_inserter(known), [&](const record::Summary& past) {
+    const auto old = outdated_.find(past.key);
+    return old == outdated_.end() || past.attempt > old->second;
+  });
+  return proposer_.propose(known);
 }
 
 std::vector<study::RunRequest> FixedPlan::propose(const History& history) const {
@@ -234,8 +242,7 @@ std::vector<study::RunRequest> FixedPlan::propose(const History& history) const 
   std::unordered_map<std::string_view, Done> done;
   std::unordered_set<std::string_view> infeasible;  // configurations
   for (const record::Summary& past : history) {
-    const auto old = outdated_.find(past.key);
-    if (!record::finished(past.end) || (old != outdated_.end() && past.attempt <= old->second)) continue;
+    if (!record::finished(past.end)) continue;
     Done& one = done[past.key];
     ++one.finished;
     one.disturbed = has_flag(past, record::kForeignLoad);

@@ -33,24 +33,32 @@ class Proposer {
   [[nodiscard]] virtual std::vector<study::RunRequest> propose(const History& history) const = 0;
 };
 
-// Which finished runs are to be made again.
-enum class Rerun { none, failed, flagged, all };
-// By run: the number of the finished attempt that does not count any more, as things stand now.
-using Outdated = std::map<std::string, int, std::less<>>;
-[[nodiscard]] Outdated outdated(const History& history, Rerun what);
-
 // Every run of a plan that no attempt has finished, in the plan's order. A group is open as long as one of its members
 // is. A run that was flagged for foreign load is open again as often as its protocol says. Where this machine cannot
 // run a configuration (infeasible), its other runs, and groups with it, are left out.
 class FixedPlan final : public Proposer {
  public:
-  explicit FixedPlan(std::vector<study::RunRequest> runs, Outdated outdated = {})
-      : runs_(std::move(runs)), outdated_(std::move(outdated)) {}
+  explicit FixedPlan(std::vector<study::RunRequest> runs) : runs_(std::move(runs)) {}
   [[nodiscard]] std::vector<study::RunRequest> propose(const History& history) const override;
 
  private:
   std::vector<study::RunRequest> runs_;
-  Outdated outdated_;
+};
+
+// Which finished runs are to be made again.
+enum class Rerun { none, failed, flagged, all };
+
+// Asks another proposer as if some runs had never been made: those that the rule means in the history as it stands when
+// this is made. What is made from then on counts.
+class Afresh final : public Proposer {
+ public:
+  // `proposer` must outlive it.
+  Afresh(const Proposer& proposer, const History& history, Rerun what);
+  [[nodiscard]] std::vector<study::RunRequest> propose(const History& history) const override;
+
+ private:
+  const Proposer& proposer_;
+  std::map<std::string, int, std::less<>> outdated_;  // by run: the last attempt that does not count any more
 };
 
 // One run, or the members of a group, which begin at once.

@@ -202,7 +202,8 @@ TEST(Rerun, makes_again_what_failed_or_was_flagged_or_everything) {
   ASSERT_TRUE(bench.run(FixedPlan(runs)));
   const auto keys = [&](Rerun what) {
     std::string all;
-    for (const auto& open : FixedPlan(runs, outdated(bench.history, what)).propose(bench.history)) all += open.key;
+    const FixedPlan plan(runs);
+    for (const auto& open : Afresh(plan, bench.history, what).propose(bench.history)) all += open.key;
     return all;
   };
   EXPECT_EQ(keys(Rerun::none), "");
@@ -210,7 +211,8 @@ TEST(Rerun, makes_again_what_failed_or_was_flagged_or_everything) {
   EXPECT_EQ(keys(Rerun::flagged), "c1");
   EXPECT_EQ(keys(Rerun::all), "a1b1c1");
   bench.launcher.ends.clear();
-  ASSERT_TRUE(bench.run(FixedPlan(runs, outdated(bench.history, Rerun::failed))));
+  const FixedPlan plan(runs);
+  ASSERT_TRUE(bench.run(Afresh(plan, bench.history, Rerun::failed)));
   EXPECT_EQ(bench.launcher.launched.back(), "b1.2") << "once, and not again and again";
   EXPECT_EQ(keys(Rerun::failed), "");
 }

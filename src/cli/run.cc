@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -14,6 +15,7 @@
 #include "meter/owner.h"
 #include "study/plan.h"
 #include "study/smoke.h"
+#include "tune/repetitions.h"
 
 namespace wattle::cli {
 namespace {
@@ -53,8 +55,9 @@ nlohmann::json as_json(const study::Study& study, const campaign::Outcome& outco
 }
 
 int close(const Context& context, const study::Study& study, const campaign::Outcome& outcome,
-          const std::vector<study::RunRequest>& runs, const campaign::History& history, const std::string& file) {
-  const std::size_t open = campaign::FixedPlan(runs).propose(history).size();
+          const std::vector<study::RunRequest>& runs, const campaign::Proposer& proposer,
+          const campaign::History& history, const std::string& file) {
+  const std::size_t open = proposer.propose(history).size();
   const int verdict = outcome.interrupted ? exit_code(ErrorKind::interrupted) : outcome.failed > 0 ? 1 : 0;
   if (context.json) {
     const int written = give(context, as_json(study, outcome, runs.size(), open));
@@ -137,9 +140,18 @@ campaign::Conditions conditions_of(const Context& context, Clock& clock, campaig
   return conditions;
 }
 
+std::unique_ptr<const campaign::Proposer> proposer_of(const study::Study& study,
+                                                      const std::vector<study::RunRequest>& runs) {
+  if (!study.repetitions.adaptive()) return std::make_unique<campaign::FixedPlan>(runs);
+  study::Plan plan;
+  plan.runs = runs;
+  return std::make_unique<tune::AdaptiveRepetitions>(std::move(plan), study.repetitions);
+}
+
 // Everything between an open store and the end of the campaign.
-int run_in(const Context& context, const RunOptions& options, const study::Study& study,
-           const std::vector<study::RunRequest>& runs, store::Store& store) {
+int run_in(const Context& context, const RunOptions& options, const study::Study& study, const study::Plan& plan,
+           store::Store& store) {
+  const std::vector<study::RunRequest>& runs = plan.runs;
   Signals signals([] { note("\nstopping after this run; ^C again stops now"); });
   SystemClock clock;
   const campaign::Sink sink = sink_into(store);
@@ -159,7 +171,8 @@ int run_in(const Context& context, const RunOptions& options, const study::Study
   const auto rerun = rerun_of(options.rerun);
   if (!rerun) return tell(rerun.error());
 
-  const campaign::FixedPlan proposer(*wanted, campaign::outdated(*history, *rerun));
+  const std::unique_ptr<const campaign::Proposer> asked = proposer_of(study, *wanted);
+  const campaign::Afresh proposer(*asked, *history, *rerun);
   run::RunnerOptions runner = context.runner_options();
   runner.allow_power_cap = options.allow_power_cap;
   campaign::LocalLauncher launcher(context.runs_folder(), runner, clock);
@@ -175,7 +188,7 @@ int run_in(const Context& context, const RunOptions& options, const study::Study
       campaign::run_campaign(work, *history, clock, signals.after_run.get_token(), signals.now.get_token());
   progress.finish();
   if (!outcome) return tell(outcome.error());
-  return close(context, study, *outcome, *wanted, *history, options.file);
+  return close(context, study, *outcome, *wanted, *asked, *history, options.file);
 }
 
 int run(const Context& context, const RunOptions& options) {
@@ -195,7 +208,7 @@ int run(const Context& context, const RunOptions& options) {
   }
   auto store = store::Store::open(context.store, store::Store::Mode::write);
   if (!store) return tell(store.error());
-  return run_in(context, options, study, plan->runs, *store);
+  return run_in(context, options, study, *plan, *store);
 }
 
 }  // namespace

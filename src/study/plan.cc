@@ -142,6 +142,7 @@ class Planner {
     request.use_terminal = workload.use_terminal;
     request.metric = workload.metric;
     request.protocol = study_.protocol;
+    request.protocol.repetitions = study_.repetitions;
     request.key = run_key(request);
     return request;
   }

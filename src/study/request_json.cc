@@ -58,7 +58,12 @@ json protocol_to_json(const Protocol& protocol) {
           {"control", protocol.control},
           {"foreign_load", protocol.foreign_load},
           {"repeat_flagged", protocol.repeat_flagged},
-          {"sample_interval_ns", protocol.sample_interval.value}};
+          {"sample_interval_ns", protocol.sample_interval.value},
+          {"repetitions",
+           {{"min", protocol.repetitions.min},
+            {"max", protocol.repetitions.max},
+            {"precision", optional_number(protocol.repetitions.precision)},
+            {"until_decided", protocol.repetitions.until_decided}}}};
 }
 
 json environment_to_json(const Environment& environment) {
@@ -222,6 +227,11 @@ Protocol read_protocol(const Fields& fields, bool before_designs) {
   protocol.control = fields.truth("control");
   protocol.foreign_load = fields.real("foreign_load");
   protocol.repeat_flagged = static_cast<int>(fields.integer("repeat_flagged", 0, 1'000'000));
+  const Fields repetitions = fields.child("repetitions");
+  protocol.repetitions.min = static_cast<int>(repetitions.integer("min", 1, 1'000'000));
+  protocol.repetitions.max = static_cast<int>(repetitions.integer("max", 1, 1'000'000));
+  protocol.repetitions.precision = repetitions.optional_real("precision");
+  protocol.repetitions.until_decided = repetitions.truth("until_decided");
   return protocol;
 }
 

@@ -91,6 +91,17 @@ struct Environment {
   friend bool operator==(const Environment&, const Environment&) = default;
 };
 
+// How many blocks. Adaptive where min < max: blocks go on until every comparison is decided or known well enough.
+struct Repetitions {
+  int min = 8;
+  int max = 8;
+  std::optional<double> precision;  // half-width of the interval of the energy ratio, 0.02 = 2 %
+  bool until_decided = false;       // until every mutant is greener, lossy or shown to be neither
+  [[nodiscard]] bool adaptive() const { return min < max; }
+
+  friend bool operator==(const Repetitions&, const Repetitions&) = default;
+};
+
 struct Protocol {
   static constexpr int kVersion = 1;  // part of a run's identity: raise it when runs stop being comparable
   Nanoseconds time_limit = seconds(24L * 3600);
@@ -108,15 +119,7 @@ struct Protocol {
   double foreign_load = 0.10;   // of the machine's CPU time that others may use during a run before it is flagged
   int repeat_flagged = 0;       // how often a run flagged for foreign load is made again
   Nanoseconds sample_interval = milliseconds(20);
-};
-
-// How many blocks. Adaptive where min < max: blocks go on until every comparison is decided or known well enough.
-struct Repetitions {
-  int min = 8;
-  int max = 8;
-  std::optional<double> precision;  // half-width of the interval of the energy ratio, 0.02 = 2 %
-  bool until_decided = false;       // until every mutant is greener, lossy or shown to be neither
-  [[nodiscard]] bool adaptive() const { return min < max; }
+  Repetitions repetitions;  // of the run's study: what may be said of its runs depends on when they were to end
 };
 
 // Workloads that train side by side on one machine.

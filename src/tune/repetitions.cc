@@ -13,7 +13,7 @@ using study::RunRequest;
 
 bool lost(const record::Summary& run) {
   const bool no_number = run.performance && !std::isfinite(*run.performance);
-  return run.end == record::EndState::failed || run.end == record::EndState::diverged || no_number;
+  return record::lost(run.end) || no_number;
 }
 
 bool succeeded(const record::Summary& run) { return record::successful(run.end) && !lost(run); }
