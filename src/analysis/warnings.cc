@@ -34,6 +34,20 @@ void about_basis(const Findings& findings, std::span<const WorkloadRuns> workloa
   }
 }
 
+// A test that is made once after looking many times promises nothing.
+void about_repetitions(std::span<const WorkloadRuns> workloads, Sentences& out) {
+  for (const WorkloadRuns& workload : workloads) {
+    const bool adaptive = std::any_of(workload.runs.begin(), workload.runs.end(), [](const auto& run) {
+      return run.second.record->request.protocol.repetitions.adaptive();
+    });
+    if (!adaptive) continue;
+    out.push_back(
+        "repetitions were adaptive: p-values and intervals here do not allow for that; the decisions that ended the "
+        "blocks do (docs/statistics.md)");
+    return;
+  }
+}
+
 // Domains whose joules make up the findings' energy, and those left out of it.
 void about_domains(std::span<const WorkloadRuns> workloads, Sentences& out) {
   std::set<std::string> sets;
@@ -188,6 +202,7 @@ void about_fingerprints(std::span<const WorkloadRuns> workloads, Sentences& out)
 std::vector<std::string> warnings(const Findings& findings, std::span<const WorkloadRuns> workloads) {
   Sentences out;
   about_basis(findings, workloads, out);
+  about_repetitions(workloads, out);
   about_domains(workloads, out);
   for (const WorkloadRuns& workload : workloads) about_sample_size(findings, workload, out);
   for (const WorkloadRuns& workload : workloads) about_failures(findings, workload, out);

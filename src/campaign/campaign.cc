@@ -40,7 +40,8 @@ class Progression {
   void step(const record::Summary& done) {
     ++position_.done;
     costs_.add(done);
-    update();
+    // Of thousands of runs the estimate need not be new after each: it looks at all that are left.
+    if (position_.done % (1 + position_.total / 500) == 0) update();
   }
 
  private:
@@ -270,24 +271,29 @@ Result<Outcome> run_campaign(const Campaign& campaign, History& history, Clock& 
 }
 
 Gate budget_gate(const study::Budget& budget) {
-  return [budget](const History& history) -> std::string {
+  // The history only grows: what was counted stays counted.
+  struct Spent {
+    std::size_t counted = 0;
     double run_seconds = 0.0;
     double joules = 0.0;
     int runs = 0;
-    for (const record::Summary& past : history) {
-      if (past.duration) run_seconds += past.duration->value;
-      if (const auto energy = past.measured_energy ? past.measured_energy : past.estimated_energy) {
-        joules += energy->value;
-      }
-      if (record::finished(past.end)) ++runs;
+  };
+  return [budget, spent = Spent{}](const History& history) mutable -> std::string {
+    if (history.size() < spent.counted) spent = {};
+    for (; spent.counted < history.size(); ++spent.counted) {
+      const record::Summary& past = history[spent.counted];
+      if (past.duration) spent.run_seconds += past.duration->value;
+      const auto energy = past.measured_energy ? past.measured_energy : past.estimated_energy;
+      if (energy) spent.joules += energy->value;
+      if (record::finished(past.end)) ++spent.runs;
     }
-    if (budget.hours && run_seconds >= *budget.hours * 3600.0) {
+    if (budget.hours && spent.run_seconds >= *budget.hours * 3600.0) {
       return fmt::format("the budget of {} h is spent", shortest(*budget.hours));
     }
-    if (budget.kwh && joules >= *budget.kwh * 3.6e6) {
+    if (budget.kwh && spent.joules >= *budget.kwh * 3.6e6) {
       return fmt::format("the budget of {} kWh is spent", shortest(*budget.kwh));
     }
-    if (budget.runs && runs >= *budget.runs) return fmt::format("the budget of {} runs is spent", *budget.runs);
+    if (budget.runs && spent.runs >= *budget.runs) return fmt::format("the budget of {} runs is spent", *budget.runs);
     return {};
   };
 }

@@ -93,7 +93,10 @@ void attack(const json& whole, const json::json_pointer& at, int& attacks) {
   }
   if (at.to_string() == "/protocol/version") return;
   const std::string name = at.empty() ? "" : at.back();
-  const bool optional = name.starts_with("cool_to_") || name == "power_cap_w" || name == "precision" && at.parent_pointer().back() == "repetitions";
+  const bool of_repetitions =
+      !at.empty() && !at.parent_pointer().empty() && at.parent_pointer().back() == "repetitions";
+  const bool optional =
+      name.starts_with("cool_to_") || name == "power_cap_w" || (name == "precision" && of_repetitions);
   for (const json& wrong : {json(nullptr), json::array({json::object()}), json::object({{"x", json::array()}})}) {
     if (optional && wrong.is_null()) continue;
     json other = whole;
@@ -122,7 +125,8 @@ TEST(RequestJson, what_was_written_before_there_were_designs_is_read_with_their_
   for (const char* name : {"cpus", "wait_policy", "precision", "nice", "power_cap_w"}) {
     configuration["environment"].erase(name);
   }
-  for (const char* name : {"warm_up_ns", "cool_to_temperature", "control", "foreign_load", "repetitions"}) old["protocol"].erase(name);
+  for (const char* name : {"warm_up_ns", "cool_to_temperature", "control", "foreign_load", "repetitions"})
+    old["protocol"].erase(name);
   old.erase("group");
   const auto back = request_from_json(old);
   ASSERT_TRUE(back) << back.error().message;
