@@ -97,10 +97,13 @@ std::optional<DomainKind> kind_of(std::string_view name) {
   return domain_kind(name.ends_with(kModel) ? std::string(word) + "_model" : std::string(word));
 }
 
-// "gpu-1 (power)" is a second sight of gpu-1.
-std::string parent_of(std::string_view name) {
+// "gpu-1 (power)" is a second sight of gpu-1; cores and uncore are parts of the package of their number.
+std::string parent_of(std::string_view name, DomainKind kind) {
   const auto aside = name.find(" (");
-  return aside == std::string_view::npos || name.ends_with(kModel) ? std::string() : std::string(name.substr(0, aside));
+  if (aside != std::string_view::npos && !name.ends_with(kModel)) return std::string(name.substr(0, aside));
+  const auto dash = name.find('-');
+  const bool part = kind == DomainKind::core || kind == DomainKind::uncore;
+  return part && dash != std::string_view::npos ? "package" + std::string(name.substr(dash)) : std::string();
 }
 
 class CsvReader {
@@ -153,7 +156,7 @@ class CsvReader {
       Domain domain;
       domain.name = name;
       domain.kind = *kind;
-      domain.parent = parent_of(name);
+      domain.parent = parent_of(name, *kind);
       domain.provenance = is_model(name)              ? Provenance::model
                           : kind == DomainKind::other ? Provenance::constant
                           : power_                    ? Provenance::integrated_power

@@ -154,9 +154,13 @@ TEST(Plan, a_rule_more_adds_runs_and_changes_none) {
 TEST(Plan, more_repetitions_add_runs_and_keep_the_old_ones_in_place) {
   const std::string text = builtin_study(std::string(kEpochs) + kRate);
   const Plan three = plan_of(text);
-  const Plan nine = plan_of(replaced(text, "repetitions = 3", "repetitions = 9"));
+  Plan nine = plan_of(replaced(text, "repetitions = 3", "repetitions = 9"));
   ASSERT_EQ(nine.runs.size(), 45U);
-  for (std::size_t i = 0; i < three.runs.size(); ++i) EXPECT_EQ(to_json(nine.runs[i]), to_json(three.runs[i]));
+  for (std::size_t i = 0; i < three.runs.size(); ++i) {
+    EXPECT_EQ(nine.runs[i].protocol.repetitions.max, 9) << "every run knows how many were to be";
+    nine.runs[i].protocol.repetitions = three.runs[i].protocol.repetitions;
+    EXPECT_EQ(to_json(nine.runs[i]), to_json(three.runs[i]));
+  }
 }
 
 TEST(Plan, what_makes_another_run_makes_another_key) {

@@ -25,7 +25,10 @@ class Product(unittest.TestCase):
         file.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
         return file
 
-    def start(self, *arguments, **options):
+    def start(self, *arguments, alone=False, **options):
+        """Tests run side by side, and none of them cares what the others cost: `alone` asks for the machine."""
+        if "run" in arguments and not alone:
+            arguments = (*arguments, "--shared")
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
         return subprocess.Popen([WATTLE, *map(str, arguments)], cwd=self.folder, **options)
 
