@@ -666,5 +666,48 @@ TEST(ErrorRates, half_the_energy_at_a_clear_gain_is_screened_nearly_always) {
   EXPECT_GE(simulate({0.5, -3.0}, 200).any_screened, 0.99);
 }
 
+study::OutlierRule rule_on(const std::string& measure) {
+  study::OutlierRule rule;
+  rule.measure = measure;
+  rule.workloads = {"lenet"};
+  return rule;
+}
+
+void declare(Bench& bench, const study::OutlierRule& rule) {
+  for (Record& record : bench.records) record.request.protocol.outliers = {rule};
+}
+
+TEST(Outliers, are_left_out_as_declared_and_said_aloud) {
+  Bench bench = clear_study();
+  study::OutlierRule rule = rule_on("energy");
+  rule.drop_highest = 2;
+  rule.drop_lowest = 1;
+  declare(bench, rule);
+  const Findings findings = analyse(bench.records);
+  EXPECT_EQ(findings.left_out, 9) << "three of each configuration's eight runs";
+  for (const ConfigurationSummary& one : findings.configurations) EXPECT_EQ(one.energy_j.size(), 5U) << one.label;
+  EXPECT_FALSE(findings.headline_without_rules.empty());
+  EXPECT_THAT(findings.warnings, Contains(HasSubstr("leave 9 of 24 runs out; without them: learning_rate 0.021")));
+  EXPECT_EQ(analyse(clear_study().records).left_out, 0) << "no rule, no outlier";
+}
+
+TEST(Outliers, beyond_quartiles_and_exact_values_are_found) {
+  Bench bench = clear_study();
+  bench.records[0].measured.energy = to_microjoules(Joules{5000.0});
+  study::OutlierRule rule = rule_on("energy");
+  rule.beyond_iqr = 10.0;
+  declare(bench, rule);
+  EXPECT_EQ(analyse(bench.records).left_out, 1);
+  Bench failed = clear_study();
+  failed.records[1].metrics.front().value = 0.0;
+  study::OutlierRule zero = rule_on("accuracy");
+  zero.equals = 0.0;
+  declare(failed, zero);
+  const Findings findings = analyse(failed.records);
+  EXPECT_EQ(findings.left_out, 1);
+  EXPECT_EQ(findings.failed, 0) << "a run that is left out has not failed";
+  EXPECT_EQ(mutant(findings, "learning_rate 0.021").metric.pairs, 7);
+}
+
 }  // namespace
 }  // namespace wattle::analysis

@@ -53,6 +53,21 @@ void exponentiate(std::optional<double>& log_ratio) {
   if (log_ratio) log_ratio = std::exp(*log_ratio);
 }
 
+void add_ratio(double before, double after, Paired& paired) {
+  paired.original.push_back(before);
+  paired.mutant.push_back(after);
+  paired.differences.push_back(std::log(after) - std::log(before));
+}
+
+Compared compared_ratio(const Paired& paired) {
+  Compared compared = compare(paired);
+  compared.p_less = p_of(stats::signed_rank(paired.differences, {0.0, stats::Alternative::less, 0.0}));
+  exponentiate(compared.comparison.estimate);
+  exponentiate(compared.comparison.low);
+  exponentiate(compared.comparison.high);
+  return compared;
+}
+
 Paired metric_differences(std::span<const Pair> pairs, double sign) {
   Paired paired;
   double largest = 0.0;
@@ -78,17 +93,15 @@ Compared compare_ratio(std::span<const Pair> pairs, Measure measure) {
   for (const auto& [original, mutant] : pairs) {
     const auto before = value(original);
     const auto after = value(mutant);
-    if (!before || !after) continue;
-    paired.original.push_back(*before);
-    paired.mutant.push_back(*after);
-    paired.differences.push_back(std::log(*after) - std::log(*before));
+    if (before && after) add_ratio(*before, *after, paired);
   }
-  Compared compared = compare(paired);
-  compared.p_less = p_of(stats::signed_rank(paired.differences, {0.0, stats::Alternative::less, 0.0}));
-  exponentiate(compared.comparison.estimate);
-  exponentiate(compared.comparison.low);
-  exponentiate(compared.comparison.high);
-  return compared;
+  return compared_ratio(paired);
+}
+
+Comparison compare_ratios(std::span<const double> before, std::span<const double> after) {
+  Paired paired;
+  for (std::size_t i = 0; i < before.size() && i < after.size(); ++i) add_ratio(before[i], after[i], paired);
+  return compared_ratio(paired).comparison;
 }
 
 Compared compare_metric(std::span<const Pair> pairs, const study::Metric& metric) {

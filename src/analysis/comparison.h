@@ -20,6 +20,8 @@ struct Compared {
   std::optional<double> p_equivalent;   // of the metric: two one-sided tests at the tolerance
 };
 
+// Ratios after / before of values above 0, pair by pair: the estimate, its interval and test, as compare_ratio.
+[[nodiscard]] Comparison compare_ratios(std::span<const double> before, std::span<const double> after);
 // Ratios mutant / original.
 [[nodiscard]] Compared compare_ratio(std::span<const Pair> pairs, Measure measure);
 // Differences mutant − original, turned so that more is better.

@@ -1,5 +1,7 @@
 #include "analysis/findings.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <numeric>
@@ -62,6 +64,7 @@ ConfigurationSummary summarise(const WorkloadRuns& workload, const Configured& c
 void add_workload(const WorkloadRuns& workload, std::span<const std::string> telemetry, Findings& findings) {
   findings.blocks = std::max(findings.blocks, workload.blocks);
   findings.runs += static_cast<int>(workload.runs.size());
+  findings.left_out += workload.left_out;
   for (const Configured& configured : workload.configurations) {
     findings.configurations.push_back(summarise(workload, configured));
     findings.failed += findings.configurations.back().failed;
@@ -72,12 +75,11 @@ void add_workload(const WorkloadRuns& workload, std::span<const std::string> tel
   std::move(correlations.begin(), correlations.end(), std::back_inserter(findings.correlations));
 }
 
-}  // namespace
-
-Findings analyse(std::span<const record::Record> records, std::span<const std::string> telemetry) {
+Findings analyse_with(std::span<const record::Record> records, std::span<const std::string> telemetry,
+                      Outliers outliers) {
   Findings findings;
   add_footprint(records, findings);
-  const std::vector<WorkloadRuns> workloads = collect(records);
+  const std::vector<WorkloadRuns> workloads = collect(records, outliers);
   if (!records.empty()) findings.study = records.front().request.study;
   if (!workloads.empty()) {
     findings.metric = workloads.front().metric.name;
@@ -89,6 +91,18 @@ Findings analyse(std::span<const record::Record> records, std::span<const std::s
   count_verdicts(findings.mutants, findings);
   findings.warnings = warnings(findings, workloads);
   findings.headline = headline(findings, workloads);
+  return findings;
+}
+
+}  // namespace
+
+Findings analyse(std::span<const record::Record> records, std::span<const std::string> telemetry) {
+  Findings findings = analyse_with(records, telemetry, Outliers::apply);
+  if (findings.left_out == 0) return findings;
+  findings.headline_without_rules = analyse_with(records, telemetry, Outliers::ignore).headline;
+  findings.warnings.push_back(
+      fmt::format("outlier rules, declared in the study, leave {} of {} runs out; without them: {}", findings.left_out,
+                  findings.runs, findings.headline_without_rules));
   return findings;
 }
 

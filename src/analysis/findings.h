@@ -125,8 +125,10 @@ struct Findings {
   int blocks = 0;
   int runs = 0;
   int failed = 0;
-  double wasted_j = 0.0;  // of interrupted attempts: the campaign's own footprint
-  double spent_j = 0.0;   // of all attempts
+  int left_out = 0;                    // by declared outlier rules
+  std::string headline_without_rules;  // where rules leave runs out
+  double wasted_j = 0.0;               // of interrupted attempts: the campaign's own footprint
+  double spent_j = 0.0;                // of all attempts
   std::vector<ConfigurationSummary> configurations;
   std::vector<MutantFinding> mutants;
   std::vector<Correlation> correlations;
@@ -141,6 +143,8 @@ struct Findings {
 // RunRequest::pair_key. Only runs of purpose score are judged, each by its last finished attempt. Several workloads are
 // analysed apart, in order of their names; `metric` and `tolerance` are those of the first. `telemetry`: gauges whose
 // means are correlated with the parameters too.
+// Outlier rules are applied as they were declared; `headline_without_rules` and the question "outliers" say what is
+// different without them.
 [[nodiscard]] Findings analyse(std::span<const record::Record> records, std::span<const std::string> telemetry = {});
 
 }  // namespace wattle::analysis

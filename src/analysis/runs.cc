@@ -1,10 +1,15 @@
 #include "analysis/runs.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
 #include <tuple>
 #include <utility>
+
+#include "base/text.h"
+#include "stats/descriptive.h"
 
 namespace wattle::analysis {
 namespace {
@@ -120,9 +125,95 @@ void group(WorkloadRuns& workload) {
   std::sort(workload.configurations.begin(), workload.configurations.end(), shown_before);
 }
 
+// --- Outliers ------------------------------------------------------------------------------------------------------
+
+std::optional<double> value_of(const Run& run, const std::string& measure, const std::string& metric) {
+  if (measure == "energy") return run.energy_j;
+  if (measure == "time") return run.time_s;
+  if (measure == metric) return run.metric;
+  for (const energy::Measure& told : run.record->measures) {
+    if (told.name == measure) return told.mean;
+  }
+  return std::nullopt;
+}
+
+struct Ranked {
+  double value = 0.0;
+  Run* run = nullptr;
+};
+
+std::vector<Ranked> ranked(WorkloadRuns& workload, const Configured& configured, const std::string& measure) {
+  std::vector<Ranked> values;
+  for (const Run* shown : configured.runs) {
+    Run& run = workload.runs.at(shown->record->request.key);
+    if (!run.succeeded) continue;
+    if (const auto value = value_of(run, measure, workload.metric.name)) values.push_back({*value, &run});
+  }
+  std::stable_sort(values.begin(), values.end(), [](const Ranked& a, const Ranked& b) { return a.value < b.value; });
+  return values;
+}
+
+void mark(const Ranked& outlier, const std::string& why) {
+  if (outlier.run->left_out.empty()) outlier.run->left_out = fmt::format("{} ({})", why, shortest(outlier.value));
+}
+
+// Marks of one configuration's runs.
+void mark_outliers(const std::vector<Ranked>& values, const study::OutlierRule& rule) {
+  const std::size_t n = values.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    if (i >= n - std::min<std::size_t>(n, static_cast<std::size_t>(rule.drop_highest))) {
+      mark(values[i], fmt::format("of the {} highest {}", rule.drop_highest, rule.measure));
+    }
+    if (i < static_cast<std::size_t>(rule.drop_lowest)) {
+      mark(values[i], fmt::format("of the {} lowest {}", rule.drop_lowest, rule.measure));
+    }
+    if (rule.equals && values[i].value == *rule.equals) {
+      mark(values[i], fmt::format("{} is {}", rule.measure, shortest(*rule.equals)));
+    }
+  }
+  if (!rule.beyond_iqr) return;
+  std::vector<double> plain;
+  for (const Ranked& value : values) plain.push_back(value.value);
+  const auto low = stats::quantile(plain, 0.25);
+  const auto high = stats::quantile(plain, 0.75);
+  if (!low || !high) return;
+  const double reach = *rule.beyond_iqr * (*high - *low);
+  for (const Ranked& value : values) {
+    if (value.value < *low - reach || value.value > *high + reach) {
+      mark(value, fmt::format("{} beyond {} interquartile ranges", rule.measure, shortest(*rule.beyond_iqr)));
+    }
+  }
+}
+
+// As declared with the run that started last.
+const std::vector<study::OutlierRule>& rules_of(const WorkloadRuns& workload) {
+  const auto last = std::max_element(workload.runs.begin(), workload.runs.end(), [](const auto& a, const auto& b) {
+    return a.second.record->started_wall.value < b.second.record->started_wall.value;
+  });
+  return last->second.record->request.protocol.outliers;
+}
+
+// Every rule looks at all runs, so their order changes nothing.
+void leave_out(WorkloadRuns& workload) {
+  for (const study::OutlierRule& rule : rules_of(workload)) {
+    for (const Configured& configured : workload.configurations) {
+      mark_outliers(ranked(workload, configured, rule.measure), rule);
+    }
+  }
+  for (auto& [key, run] : workload.runs) {
+    if (run.left_out.empty()) continue;
+    run.succeeded = false;
+    run.lost = false;
+    run.energy_j.reset();
+    run.time_s.reset();
+    run.metric.reset();
+    ++workload.left_out;
+  }
+}
+
 }  // namespace
 
-std::vector<WorkloadRuns> collect(std::span<const Record> records) {
+std::vector<WorkloadRuns> collect(std::span<const Record> records, Outliers outliers) {
   std::map<std::string, WorkloadRuns> by_name;
   for (const Record& record : records) {
     if (!scored(record)) continue;
@@ -138,6 +229,7 @@ std::vector<WorkloadRuns> collect(std::span<const Record> records) {
     judge_ends(workload);
     take_energies(workload);
     group(workload);
+    if (outliers == Outliers::apply) leave_out(workload);
   }
   return workloads;
 }

@@ -17,6 +17,7 @@ namespace wattle::analysis {
 struct Run {
   const record::Record* record = nullptr;
   bool succeeded = false;  // ended well, and its metric, where it came, is a finite number
+  std::string left_out;    // the outlier rule that leaves it out, in words; then it neither succeeded nor lost
   bool lost = false;       // failed or diverged, or its metric is not a finite number: a performance loss
   // Present only where it succeeded.
   std::optional<double> energy_j;  // above 0, of the workload's one provenance
@@ -40,6 +41,7 @@ struct WorkloadRuns {
   int blocks = 0;
   std::map<std::string, Run> runs;         // by run key
   std::vector<Configured> configurations;  // originals first, then by parameter and value
+  int left_out = 0;                        // runs, by outlier rules
 };
 
 struct Pair {
@@ -47,8 +49,12 @@ struct Pair {
   const Run* mutant = nullptr;    // succeeded or lost
 };
 
-// By name of workload. `records` must outlive the answer; moving an answer keeps its pointers good.
-[[nodiscard]] std::vector<WorkloadRuns> collect(std::span<const record::Record> records);
+enum class Outliers { apply, ignore };
+
+// By name of workload; outliers by the rules that their runs were planned with. `records` must outlive the answer;
+// moving an answer keeps its pointers good.
+[[nodiscard]] std::vector<WorkloadRuns> collect(std::span<const record::Record> records,
+                                                Outliers outliers = Outliers::apply);
 
 [[nodiscard]] std::vector<Pair> pairs_of(const WorkloadRuns& workload, const Configured& mutant);
 

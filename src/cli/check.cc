@@ -54,6 +54,7 @@ void add_check(CLI::App& app, Context& context, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("check", "Say all that is wrong with a study file; run nothing");
   auto file = std::make_shared<std::string>();
   sub->add_option("study", *file, "The study file")->required()->type_name("FILE");
+  add_settings(*sub, context);
   sub->footer("Example:\n  wattle check study.toml");
   sub->callback([&context, &chosen, file] { chosen = [&context, file] { return check(context, *file); }; });
 }

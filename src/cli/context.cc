@@ -92,9 +92,17 @@ int terminal_width(int descriptor) {
   return 80;
 }
 
+void add_settings(CLI::App& command, Context& context) {
+  command
+      .add_option("--set", context.settings,
+                  "Change the study: KEY is a path in the file, a key of [study], or a hyperparameter (repeatable)")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+}
+
 LoadedStudy load(const Context& context, const std::string& file) {
   TrainerSchemaSource source(context.program);
-  study::StudyOrDiagnostics read = study::load_study(file, source);
+  study::StudyOrDiagnostics read = study::load_study(file, source, context.settings);
   LoadedStudy loaded;
   if (read.study) {
     if (context.seed) read.study->seed = *context.seed;

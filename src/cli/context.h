@@ -30,6 +30,7 @@ struct Context {
   std::vector<std::string> probes;    // --probe
   std::filesystem::path program;      // this executable
   std::vector<std::string> command;   // everything after "--"
+  std::vector<std::string> settings;  // --set KEY=VALUE, of commands that read a study file
 
   [[nodiscard]] energy::ProbeOptions probe_options() const;
   [[nodiscard]] run::RunnerOptions runner_options() const;
@@ -40,6 +41,8 @@ struct Context {
   [[nodiscard]] std::filesystem::path calibration_file() const { return state_folder() / "calibration.json"; }
   // Where attempts live until the store has them.
   [[nodiscard]] std::filesystem::path runs_folder() const { return store.string() + ".runs"; }
+  // What a campaign on this store does now; outside of the folder, which is gone when it is done.
+  [[nodiscard]] std::filesystem::path campaign_file() const { return store.string() + ".campaign"; }
 };
 
 // A subcommand adds itself to the app and, when chosen, leaves what is to be done in `chosen`, which returns the
@@ -86,6 +89,9 @@ struct LoadedStudy {
   int exit = 0;
 };
 [[nodiscard]] LoadedStudy load(const Context& context, const std::string& file);
+
+// Adds --set to a command that loads a study file.
+void add_settings(CLI::App& command, Context& context);
 
 // The study that a command without a study file means: the one named, or the one stored last.
 [[nodiscard]] Result<std::string> study_meant(const store::Store& store, const std::string& named);

@@ -216,6 +216,7 @@ void add_plan(CLI::App& app, Context& context, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("plan", "Show every configuration and run in order, and what they will cost");
   auto file = std::make_shared<std::string>();
   sub->add_option("study", *file, "The study file")->required()->type_name("FILE");
+  add_settings(*sub, context);
   sub->footer("Example:\n  wattle plan study.toml");
   sub->callback([&context, &chosen, file] { chosen = [&context, file] { return plan(context, *file); }; });
 }

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "campaign/local.h"
+#include "cli/campaign_file.h"
 #include "cli/context.h"
 #include "cli/progress.h"
 #include "meter/conditions.h"
@@ -176,12 +177,13 @@ int run_in(const Context& context, const RunOptions& options, const study::Study
   run::RunnerOptions runner = context.runner_options();
   runner.allow_power_cap = options.allow_power_cap;
   campaign::LocalLauncher launcher(context.runs_folder(), runner, clock);
+  CampaignFile journal(context.campaign_file(), study, clock);
   RunProgress progress(study, *history, wanted->size());
   const campaign::Campaign work{&proposer,
                                 &launcher,
                                 sink,
                                 campaign::budget_gate(study.budget),
-                                progress.observer(),
+                                journal.observer(progress.observer()),
                                 conditions_of(context, clock, launcher),
                                 {}};
   const auto outcome =
@@ -217,6 +219,7 @@ void add_run(CLI::App& app, Context& context, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("run", "Do what a study asks for; continue where it stopped");
   auto options = std::make_shared<RunOptions>();
   sub->add_option("study", options->file, "The study file")->required()->type_name("FILE");
+  add_settings(*sub, context);
   sub->add_option("--rerun", options->rerun,
                   "Make again what failed, was flagged, or all; earlier attempts are kept apart")
       ->type_name("failed|flagged|all");
@@ -228,7 +231,8 @@ void add_run(CLI::App& app, Context& context, Chosen& chosen) {
   sub->add_flag("--allow-power-cap", options->allow_power_cap,
                 "Let the study limit the processors' power during a run");
   sub->footer(
-      "Examples:\n  wattle run study.toml\n  wattle run --smoke study.toml\n  wattle run --rerun failed study.toml\n"
+      "Examples:\n  wattle run study.toml\n  wattle run --smoke study.toml\n  wattle run --set epochs=2 --set "
+      "repetitions=3 study.toml\n  wattle run --rerun failed study.toml\n"
       "  wattle run --only 'batch_size 128' study.toml\n"
       "^C stops after the run in flight, a second ^C stops now; the same command goes on.");
   sub->callback([&context, &chosen, options] { chosen = [&context, options] { return run(context, *options); }; });

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/context.h"
 #include "energy/trace.h"
+#include "record/until_epoch.h"
 #include "report/table.h"
 
 namespace wattle::cli {
@@ -60,6 +61,7 @@ std::string windows_table(const record::Record& record, bool colour) {
   const Nanoseconds origin = record.windows.empty() ? Nanoseconds{} : record.windows.front().window.begin;
   for (const record::MeasuredWindow& measured : record.windows) {
     const energy::Window& window = measured.window;
+    if (window.name == record::kUntilEpoch) continue;  // what epochs add up to; --json has it
     std::vector<report::Cell> cells{{printable(window.name)},
                                     {window.epoch ? std::to_string(*window.epoch) : ""},
                                     {human(to_seconds(window.begin - origin))},

@@ -307,14 +307,7 @@ std::string html_escaped(std::string_view text) {
 
 std::string render_html(const Findings& findings, std::span<const Record> records, const Options& options) {
   const Measures all = measures(findings);
-  std::string out =
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; base-uri "
-      "'none'; "
-      "form-action 'none'\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">" +
-      element("title", html_escaped(findings.study.empty() ? "Wattle report" : findings.study + " – Wattle report")) +
-      "<style>" + std::string(kStyle) + "</style></head>\n<body><main>\n" + first_screen(findings, all) +
-      facts(findings, records, options);
+  std::string out = first_screen(findings, all) + facts(findings, records, options);
   for (const std::string& warning : findings.warnings) out += element("p", html_escaped(warning), "class=\"warning\"");
   if (!findings.configurations.empty() || !findings.mutants.empty()) {
     out += "\n" + element("h2", "Mutants") + mutants_table(findings, all);
@@ -325,8 +318,18 @@ std::string render_html(const Findings& findings, std::span<const Record> record
   for (const auto& [term, text] : explanations(findings)) {
     how += element("dt", html_escaped(term)) + element("dd", html_escaped(text));
   }
-  return out + "\n" + element("h2", "How it is computed") + element("dl", how, "class=\"how\"") +
-         "\n</main></body></html>\n";
+  out += "\n" + element("h2", "How it is computed") + element("dl", how, "class=\"how\"");
+  return html_page(findings.study.empty() ? "Wattle report" : findings.study + " – Wattle report", out);
+}
+
+std::string html_page(std::string_view title, const std::string& body) {
+  return "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+         "base-uri "
+         "'none'; "
+         "form-action 'none'\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">" +
+         element("title", html_escaped(title)) + "<style>" + std::string(kStyle) + "</style></head>\n<body><main>\n" +
+         body + "\n</main></body></html>\n";
 }
 
 }  // namespace wattle::report

@@ -12,6 +12,9 @@ namespace wattle::report {
 // Safe as element content and inside quoted attributes; control bytes become '?'.
 [[nodiscard]] std::string html_escaped(std::string_view text);
 
+// A whole page: `title` is plain text, `body` markup.
+[[nodiscard]] std::string html_page(std::string_view title, const std::string& body);
+
 // Each configuration a dot with its intervals: energy (time where no energy is known) against the metric, relative to
 // the original in the middle; the front, and the region that "greener" means. Points far out stand at the edge with an
 // arrow. Empty where no mutant can be placed.

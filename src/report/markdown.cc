@@ -13,28 +13,6 @@ namespace {
 
 using analysis::Findings;
 
-// Nothing of a user's text is markup: no table cell, emphasis, link, code or HTML. An underscore inside a word is none.
-std::string escaped(std::string_view text) {
-  const std::string clean = printable(text);
-  const auto in_word = [&](std::size_t i) {
-    const auto alphanumeric = [&](std::size_t at) {
-      return at < clean.size() && std::isalnum(static_cast<unsigned char>(clean[at])) != 0;
-    };
-    return i > 0 && alphanumeric(i - 1) && alphanumeric(i + 1);
-  };
-  std::string out;
-  for (std::size_t i = 0; i < clean.size(); ++i) {
-    const char c = clean[i];
-    if (c == '<') {
-      out += "&lt;";
-      continue;
-    }
-    if (std::string_view("\\`*[]|~&#").find(c) != std::string_view::npos || (c == '_' && !in_word(i))) out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 std::string row(const std::vector<std::string>& cells) { return "| " + join(cells, " | ") + " |\n"; }
 
 std::string together(const Figure& parts) {
@@ -43,11 +21,12 @@ std::string together(const Figure& parts) {
 
 std::string mutants(const Findings& findings) {
   const Measures all = measures(findings);
-  std::string out = row({"mutant", all.energy.head(), all.time.head(), escaped(all.metric.head()), "verdict"}) +
-                    "|---|---|---|---|---|\n";
+  std::string out =
+      row({"mutant", all.energy.head(), all.time.head(), markdown_escaped(all.metric.head()), "verdict"}) +
+      "|---|---|---|---|---|\n";
   const auto names = workloads(findings);
   for (const std::string& workload : names) {
-    const std::string prefix = names.size() > 1 ? escaped(workload) + ": " : "";
+    const std::string prefix = names.size() > 1 ? markdown_escaped(workload) + ": " : "";
     if (const auto* base = original(findings, workload)) {
       out += row({prefix + "original (medians)", absolute(all.energy, base->median_energy_j),
                   absolute(all.time, base->median_time_s), absolute(all.metric, base->median_metric), ""});
@@ -55,12 +34,12 @@ std::string mutants(const Findings& findings) {
     for (const auto& mutant : findings.mutants) {
       if (mutant.workload != workload) continue;
       const Ruling rule = ruling(findings, mutant);
-      out += row({prefix + escaped(mutant.label), together(figure(all.energy, mutant.energy)),
+      out += row({prefix + markdown_escaped(mutant.label), together(figure(all.energy, mutant.energy)),
                   together(figure(all.time, mutant.time)), together(figure(all.metric, mutant.metric)),
-                  "**" + rule.word + "** (" + escaped(rule.because) + ")"});
+                  "**" + rule.word + "** (" + markdown_escaped(rule.because) + ")"});
     }
   }
-  return out + "\n" + escaped(legend(findings)) + "\n";
+  return out + "\n" + markdown_escaped(legend(findings)) + "\n";
 }
 
 template <std::size_t rows, std::size_t columns>
@@ -87,39 +66,62 @@ std::string correlations(const Findings& findings) {
   const bool several = workloads(findings).size() > 1;
   for (const auto& correlation : findings.correlations) {
     const bool known = correlation.rho.has_value();
-    out += row({(several ? escaped(correlation.workload) + ": " : "") + escaped(correlation.parameter),
-                escaped(correlation.measure) + (correlation.measure == "energy" ? all.energy.qualifier : ""),
-                known ? number(*correlation.rho, 2, true) : std::string(kAbsent),
-                known ? rho_interval(correlation) : escaped(correlation.why_absent), bin_words(correlation),
-                p_number(correlation.p_value), fmt::format("{}", correlation.n)});
+    out +=
+        row({(several ? markdown_escaped(correlation.workload) + ": " : "") + markdown_escaped(correlation.parameter),
+             markdown_escaped(correlation.measure) + (correlation.measure == "energy" ? all.energy.qualifier : ""),
+             known ? number(*correlation.rho, 2, true) : std::string(kAbsent),
+             known ? rho_interval(correlation) : markdown_escaped(correlation.why_absent), bin_words(correlation),
+             p_number(correlation.p_value), fmt::format("{}", correlation.n)});
   }
   return out;
 }
 
 }  // namespace
 
+std::string markdown_escaped(std::string_view text) {
+  const std::string clean = printable(text);
+  const auto in_word = [&](std::size_t i) {
+    const auto alphanumeric = [&](std::size_t at) {
+      return at < clean.size() && std::isalnum(static_cast<unsigned char>(clean[at])) != 0;
+    };
+    return i > 0 && alphanumeric(i - 1) && alphanumeric(i + 1);
+  };
+  std::string out;
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    const char c = clean[i];
+    if (c == '<') {
+      out += "&lt;";
+      continue;
+    }
+    if (std::string_view("\\`*[]|~&#").find(c) != std::string_view::npos || (c == '_' && !in_word(i))) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
 std::string render_markdown(const Findings& findings, const Options& options) {
   const Measures all = measures(findings);
   const std::string tag = status(findings);
-  std::string out = "# " + escaped(findings.study.empty() ? "study" : findings.study) + "\n\n";
-  out += "**" + escaped(findings.headline.empty() ? "Nothing has been found out yet." : findings.headline) + "**" +
-         (tag.empty() ? "" : " \\[" + tag + "\\]") + "\n";
-  if (const std::string detail = best_in_words(findings); !detail.empty()) out += "\n" + escaped(detail) + "\n";
+  std::string out = "# " + markdown_escaped(findings.study.empty() ? "study" : findings.study) + "\n\n";
+  out += "**" + markdown_escaped(findings.headline.empty() ? "Nothing has been found out yet." : findings.headline) +
+         "**" + (tag.empty() ? "" : " \\[" + tag + "\\]") + "\n";
+  if (const std::string detail = best_in_words(findings); !detail.empty())
+    out += "\n" + markdown_escaped(detail) + "\n";
   if (!findings.mutants.empty() || !findings.configurations.empty()) out += "\n" + mutants(findings);
   if (!findings.mutants.empty()) {
     out += "\n## Trade-off\n" +
-           grid("energy" + all.energy.qualifier + " \\\\ " + escaped(all.metric.name), findings.grid) +
+           grid("energy" + all.energy.qualifier + " \\\\ " + markdown_escaped(all.metric.name), findings.grid) +
            grid("wang-grid", findings.wang.cells);
   }
   if (!findings.correlations.empty()) out += correlations(findings);
   if (!findings.warnings.empty()) out += "\n## Limits\n\n";
-  for (const std::string& warning : findings.warnings) out += "- " + escaped(warning) + "\n";
+  for (const std::string& warning : findings.warnings) out += "- " + markdown_escaped(warning) + "\n";
   if (options.explain) {
     out += "\n## How it is computed\n\n";
     for (const auto& [term, text] : explanations(findings))
-      out += "- **" + escaped(term) + "**: " + escaped(text) + "\n";
+      out += "- **" + markdown_escaped(term) + "**: " + markdown_escaped(text) + "\n";
   }
-  return out + "\n" + escaped(extent(findings) + "; " + footprint(findings)) + "\n";
+  return out + "\n" + markdown_escaped(extent(findings) + "; " + footprint(findings)) + "\n";
 }
 
 }  // namespace wattle::report

@@ -9,8 +9,12 @@
 namespace wattle::report {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 5> kFormats{
-    {{"text", Format::text}, {"json", Format::json}, {"csv", Format::csv}, {"md", Format::md}, {"html", Format::html}}};
+constexpr std::array<std::pair<std::string_view, Format>, 6> kFormats{{{"text", Format::text},
+                                                                       {"json", Format::json},
+                                                                       {"csv", Format::csv},
+                                                                       {"md", Format::md},
+                                                                       {"latex", Format::latex},
+                                                                       {"html", Format::html}}};
 
 }  // namespace
 
@@ -36,6 +40,8 @@ std::string render(const analysis::Findings& findings, std::span<const record::R
       return findings_csv(findings);
     case Format::md:
       return render_markdown(findings, options);
+    case Format::latex:
+      return render_latex(findings);
     case Format::html:
       return render_html(findings, records, options);
     case Format::text:

@@ -15,7 +15,7 @@
 
 namespace wattle::report {
 
-enum class Format { text, json, csv, md, html };
+enum class Format { text, json, csv, md, latex, html };
 [[nodiscard]] std::optional<Format> parse_format(std::string_view name);
 [[nodiscard]] std::vector<std::string> format_names();
 

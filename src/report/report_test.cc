@@ -24,7 +24,7 @@ using ::testing::Not;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr Format kAll[] = {Format::text, Format::json, Format::csv, Format::md, Format::html};
+constexpr Format kAll[] = {Format::text, Format::json, Format::csv, Format::md, Format::latex, Format::html};
 
 Options sample_options() {
   Options options;

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "energy/counter_check.h"
+#include "record/until_epoch.h"
 
 namespace wattle::run {
 namespace {
@@ -180,6 +181,22 @@ void add_cuts(const std::vector<Cut>& cuts, std::vector<energy::Window>& windows
   }
 }
 
+// From the run's begin to the end of each epoch that told a validation metric.
+void add_until_epochs(const Record& record, const energy::Window& run, std::vector<energy::Window>& windows,
+                      std::vector<std::string>& reasons) {
+  const std::size_t known = windows.size();
+  for (std::size_t i = 1; i < known; ++i) {
+    const energy::Window epoch = windows[i];
+    if (epoch.kind != energy::WindowKind::epoch || !epoch.epoch) continue;
+    const bool validated = std::any_of(record.metrics.begin(), record.metrics.end(), [&](const auto& point) {
+      return point.epoch == epoch.epoch && point.split == record::Split::validation;
+    });
+    if (!validated) continue;
+    windows.push_back({energy::WindowKind::phase, record::kUntilEpoch, epoch.epoch, run.begin, epoch.end});
+    reasons.push_back(reasons[i]);
+  }
+}
+
 // A void window's energies are absent, with its reason: nothing downstream can use them by oversight.
 void void_energies(record::MeasuredWindow& window, const std::string& reason) {
   window.void_reason = reason;
@@ -194,6 +211,7 @@ void measure(const Evidence& evidence, const Events& events, Record& record) {
                                        [](const Cut& cut) { return cut.window.kind == energy::WindowKind::epoch; });
   add_cuts(events.windows, windows, reasons);
   if (!told_epochs) add_cuts(epochs_from(evidence.lines, run), windows, reasons);
+  add_until_epochs(record, run, windows, reasons);
   record::Metered metered = record::meter(evidence.trace, windows);
   for (std::size_t i = 1; i < metered.windows.size(); ++i) {
     if (!reasons[i].empty()) void_energies(metered.windows[i], reasons[i]);

@@ -26,10 +26,11 @@ auto parts(const study::Metric& metric) {
 
 auto parts(const study::Protocol& protocol) {
   const auto& [time_limit, silence_limit, grace, warm_up, cool_down, cool_to_temperature, cool_to_power,
-               cool_down_limit, idle_baseline, control, foreign_load, repeat_flagged, sample_interval,
- repetitions] = protocol;
+               cool_down_limit, idle_baseline, control, foreign_load, repeat_flagged, sample_interval, repetitions,
+               outliers] = protocol;
   return std::tie(time_limit, silence_limit, grace, warm_up, cool_down, cool_to_temperature, cool_to_power,
-                  cool_down_limit, idle_baseline, control, foreign_load, repeat_flagged, sample_interval, repetitions);
+                  cool_down_limit, idle_baseline, control, foreign_load, repeat_flagged, sample_interval, repetitions,
+                  outliers);
 }
 
 auto parts(const study::Configuration& configuration) {

@@ -195,6 +195,9 @@ Result<std::vector<record::Record>> Store::planned_records(const std::string& st
   for (record::Record& record : *all) {
     const auto found = asked.find(record.request.key);
     if (found == asked.end()) continue;
+    if (record.request.protocol.outliers != found->second->protocol.outliers) {
+      record.flags.emplace_back("outlier rules changed after it was made");
+    }
     record.request = *found->second;
     planned.push_back(std::move(record));
   }

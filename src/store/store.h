@@ -49,7 +49,7 @@ class Store {
   // Attempts in the order they were stored; of one study, or all where the name is empty.
   [[nodiscard]] Result<std::vector<record::Summary>> summaries(const std::string& study = {}) const;
   [[nodiscard]] Result<std::vector<record::Record>> records(const std::string& study = {}) const;
-  // Attempts at runs that the study's plan asks for now, seen with its eyes: label, pair, order and tolerance are the
+  // Attempts at runs that the study's plan asks for now, seen with its eyes: label, pair, order, outlier rules and tolerance are the
   // plan's, for an edited study may have changed them without touching what was run. All records where there is no
   // plan.
   [[nodiscard]] Result<std::vector<record::Record>> planned_records(const std::string& study) const;

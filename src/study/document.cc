@@ -60,7 +60,10 @@ std::string in_plain_words(std::string_view description) {
 
 }  // namespace
 
-Position position_of(const toml::node& node) { return at(node.source().begin); }
+Position position_of(const toml::node& node) {
+  if (node.source().path) return {0, 0, *node.source().path};
+  return at(node.source().begin);
+}
 Position position_of(const toml::key& key) { return at(key.source().begin); }
 
 std::string code(std::string_view text) {
@@ -105,6 +108,7 @@ std::optional<Value> value_of(const toml::node& node) {
 }
 
 void Mistakes::add(Position position, std::string message, std::string suggestion) {
+  if (!position.origin.empty()) message = position.origin + ": " + message;
   found_.push_back({position.line, position.column, std::move(message), std::move(suggestion)});
 }
 

@@ -18,6 +18,7 @@ namespace wattle::study {
 struct Position {
   int line = 0;  // 1-based; 0: the file as a whole
   int column = 0;
+  std::string origin = {};  // "--set epochs=3" where it stands in no file
 };
 [[nodiscard]] Position position_of(const toml::node& node);
 [[nodiscard]] Position position_of(const toml::key& key);

@@ -143,6 +143,9 @@ class Planner {
     request.metric = workload.metric;
     request.protocol = study_.protocol;
     request.protocol.repetitions = study_.repetitions;
+    std::erase_if(request.protocol.outliers, [&](const OutlierRule& rule) {
+      return std::find(rule.workloads.begin(), rule.workloads.end(), workload.name) == rule.workloads.end();
+    });
     request.key = run_key(request);
     return request;
   }

@@ -128,7 +128,7 @@ void read_outliers(Section& root, Study& study, const std::vector<ReadWorkload>&
                        "repeat more often, or drop fewer");
     }
     section.finish();
-    study.outliers.push_back(std::move(rule));
+    study.protocol.outliers.push_back(std::move(rule));
   }
 }
 

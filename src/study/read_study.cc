@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "study/layout.h"
+#include "study/overrides.h"
 #include "study/reading.h"
 
 namespace wattle::study {
@@ -140,7 +141,8 @@ const TrainerSchema* LazySchema::get(Position asked_at) {
   return *answer_ ? &**answer_ : nullptr;
 }
 
-StudyOrDiagnostics parse_study(std::string_view text, const std::filesystem::path& file, SchemaSource& source) {
+StudyOrDiagnostics parse_study(std::string_view text, const std::filesystem::path& file, SchemaSource& source,
+                               std::span<const std::string> settings) {
   Mistakes mistakes;
   Study study;
   std::error_code ignored;
@@ -148,10 +150,11 @@ StudyOrDiagnostics parse_study(std::string_view text, const std::filesystem::pat
   study.directory = study.file.parent_path();
   if (text.size() > kLongestStudy) {
     mistakes.add({}, fmt::format("the file has {} bytes; a study may have {}", text.size(), kLongestStudy));
-  } else if (const auto document = parse_toml(text, mistakes)) {
+  } else if (auto document = parse_toml(text, mistakes)) {
     if (document->empty()) {
       mistakes.add({}, "the file is empty", "a study needs [study] and a [workload.NAME]");
     } else {
+      apply(settings, *document, mistakes);
       read_root(*document, study, source, mistakes);
     }
   }
@@ -159,10 +162,11 @@ StudyOrDiagnostics parse_study(std::string_view text, const std::filesystem::pat
   return {std::move(study), {}};
 }
 
-StudyOrDiagnostics load_study(const std::filesystem::path& file, SchemaSource& source) {
+StudyOrDiagnostics load_study(const std::filesystem::path& file, SchemaSource& source,
+                              std::span<const std::string> settings) {
   const auto text = read_text(file, kLongestStudy);
   if (!text) return {std::nullopt, {Diagnostic{0, 0, text.error().message, text.error().hint}}};
-  return parse_study(*text, file, source);
+  return parse_study(*text, file, source, settings);
 }
 
 std::string describe(const std::vector<Diagnostic>& diagnostics, const std::filesystem::path& file) {

@@ -44,8 +44,22 @@ json optional_number(const std::optional<Number>& value) {
   return value ? json(*value) : json();
 }
 
+json outliers_to_json(const std::vector<OutlierRule>& rules) {
+  json list = json::array();
+  for (const OutlierRule& rule : rules) {
+    list.push_back({{"measure", rule.measure},
+                    {"workloads", rule.workloads},
+                    {"beyond_iqr", optional_number(rule.beyond_iqr)},
+                    {"drop_highest", rule.drop_highest},
+                    {"drop_lowest", rule.drop_lowest},
+                    {"equals", optional_number(rule.equals)}});
+  }
+  return list;
+}
+
 json protocol_to_json(const Protocol& protocol) {
   return {{"version", Protocol::kVersion},
+          {"outliers", outliers_to_json(protocol.outliers)},
           {"time_limit_ns", protocol.time_limit.value},
           {"silence_limit_ns", protocol.silence_limit.value},
           {"grace_ns", protocol.grace.value},
@@ -210,6 +224,22 @@ Metric read_metric(const Fields& fields) {
   return metric;
 }
 
+std::vector<OutlierRule> read_outliers(const Fields& fields) {
+  constexpr std::int64_t kMost = 1'000'000;
+  std::vector<OutlierRule> rules;
+  const json& list = fields.at("outliers");
+  if (!list.is_array()) return fields.complain("outliers", "is not a list"), rules;
+  std::string mistake;
+  for (const json& object : list) {
+    const Fields rule(object, "outliers: ", mistake);
+    rules.push_back({rule.text("measure"), rule.texts("workloads"), rule.optional_real("beyond_iqr"),
+                     static_cast<int>(rule.integer("drop_highest", 0, kMost)),
+                     static_cast<int>(rule.integer("drop_lowest", 0, kMost)), rule.optional_real("equals")});
+  }
+  if (!mistake.empty()) fields.complain("", mistake);
+  return rules;
+}
+
 Protocol read_protocol(const Fields& fields, bool before_designs) {
   constexpr std::int64_t kLongest = std::int64_t{366} * 24 * 3600 * 1'000'000'000;
   Protocol protocol;
@@ -227,6 +257,7 @@ Protocol read_protocol(const Fields& fields, bool before_designs) {
   protocol.control = fields.truth("control");
   protocol.foreign_load = fields.real("foreign_load");
   protocol.repeat_flagged = static_cast<int>(fields.integer("repeat_flagged", 0, 1'000'000));
+  if (fields.has("outliers")) protocol.outliers = read_outliers(fields);  // absent before there were rules
   const Fields repetitions = fields.child("repetitions");
   protocol.repetitions.min = static_cast<int>(repetitions.integer("min", 1, 1'000'000));
   protocol.repetitions.max = static_cast<int>(repetitions.integer("max", 1, 1'000'000));

@@ -55,6 +55,7 @@ RunRequest request() {
   request.protocol.cool_down = Nanoseconds{123456789};
   request.protocol.cool_to_temperature = 45.5;
   request.protocol.control = true;
+  request.protocol.outliers = {{"energy", {"lenet"}, 1.5, 2, 0, {}}, {"f1", {"lenet"}, {}, 0, 1, 0.0}};
   request.group = "a group";
   request.key = run_key(request);
   request.pair_key = request.key;
@@ -73,6 +74,7 @@ TEST(RequestJson, comes_back_exactly_also_through_text) {
   EXPECT_EQ(back->configuration.environment, sent.configuration.environment);
   EXPECT_EQ(back->configuration.colocation, sent.configuration.colocation);
   EXPECT_EQ(back->protocol.cool_down, sent.protocol.cool_down);
+  EXPECT_EQ(back->protocol.outliers, sent.protocol.outliers);
   EXPECT_EQ(back->metric.goal, Goal::minimize);
   EXPECT_EQ(back->purpose, Purpose::proof);
   EXPECT_EQ(run_key(*back), sent.key);
@@ -86,7 +88,7 @@ void attack(const json& whole, const json::json_pointer& at, int& attacks) {
     for (const auto& [field, child] : here.items()) {
       json without = whole;
       without.at(at).erase(field);
-      const bool told = field == "version";  // informative only
+      const bool told = field == "version" || field == "outliers";  // informative, and later than the others
       EXPECT_EQ(request_from_json(without).has_value(), told) << at / field;
       attack(whole, at / field, attacks);
     }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -102,6 +103,18 @@ struct Repetitions {
   friend bool operator==(const Repetitions&, const Repetitions&) = default;
 };
 
+// Runs to be left out of findings, by a rule that was declared before they were made.
+struct OutlierRule {
+  std::string measure;                 // "energy", "time", the metric's name, or a gauge of telemetry
+  std::vector<std::string> workloads;  // never empty
+  std::optional<double> beyond_iqr;    // outside of the quartiles by more than so many interquartile ranges
+  int drop_highest = 0;                // of each configuration's runs
+  int drop_lowest = 0;
+  std::optional<double> equals;  // exactly this value (a metric of 0)
+
+  friend bool operator==(const OutlierRule&, const OutlierRule&) = default;
+};
+
 struct Protocol {
   static constexpr int kVersion = 1;  // part of a run's identity: raise it when runs stop being comparable
   Nanoseconds time_limit = seconds(24L * 3600);
@@ -120,6 +133,7 @@ struct Protocol {
   int repeat_flagged = 0;       // how often a run flagged for foreign load is made again
   Nanoseconds sample_interval = milliseconds(20);
   Repetitions repetitions;  // of the run's study: what may be said of its runs depends on when they were to end
+  std::vector<OutlierRule> outliers;  // declared when the run was planned; those of its workload
 };
 
 // Workloads that train side by side on one machine.
@@ -132,16 +146,6 @@ struct GroupRule {
   GroupMode mode = GroupMode::together;
   bool divide_cores = true;  // each gets its own CPUs and as many threads; else all share all (oversubscribed)
   bool mutants = false;      // also every mutant of the first beside the originals of the others
-};
-
-// Runs to be left out of findings, by a rule that was declared before they were made.
-struct OutlierRule {
-  std::string measure;                 // "energy", "time", the metric's name, or a gauge of telemetry
-  std::vector<std::string> workloads;  // never empty
-  std::optional<double> beyond_iqr;    // outside of the quartiles by more than so many interquartile ranges
-  int drop_highest = 0;                // of each configuration's runs
-  int drop_lowest = 0;
-  std::optional<double> equals;  // exactly this value (a metric of 0)
 };
 
 struct Budget {  // stops new runs, never a run; absent is unlimited
@@ -208,7 +212,6 @@ struct Study {
   std::vector<DesignRule> designs;
   std::vector<Exclusion> exclusions;
   std::vector<GroupRule> groups;
-  std::vector<OutlierRule> outliers;
 };
 
 // One mistake in a study file. line and column are 1-based; 0 means the file as a whole.
@@ -234,10 +237,13 @@ class SchemaSource {
   virtual ~SchemaSource() = default;
   [[nodiscard]] virtual Result<TrainerSchema> schema() = 0;
 };
-[[nodiscard]] StudyOrDiagnostics load_study(const std::filesystem::path& file, SchemaSource& source);
+// `settings` change it before it is read, each "KEY=VALUE": KEY is a dotted path in the file, a key of [study], or a
+// hyperparameter, whose default it then is in every workload that has it; VALUE is TOML, or else text.
+[[nodiscard]] StudyOrDiagnostics load_study(const std::filesystem::path& file, SchemaSource& source,
+                                            std::span<const std::string> settings = {});
 // The same on text, for tests: `file` need not exist, its folder is where relative paths start.
 [[nodiscard]] StudyOrDiagnostics parse_study(std::string_view toml, const std::filesystem::path& file,
-                                             SchemaSource& source);
+                                             SchemaSource& source, std::span<const std::string> settings = {});
 
 // "study.toml:14:1: unknown key …; did you mean …?" per diagnostic, one line each.
 [[nodiscard]] std::string describe(const std::vector<Diagnostic>& diagnostics, const std::filesystem::path& file);

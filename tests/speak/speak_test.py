@@ -646,7 +646,7 @@ class ReadByWattle(Product):
         expected = [("run", "run", None)]
         for epoch in (1, 2):
             expected += [("phase", "train", epoch), ("phase", "save", epoch), ("phase", "train", epoch),
-                         ("phase", "validate", epoch), ("epoch", "epoch", epoch)]
+                         ("phase", "validate", epoch), ("epoch", "epoch", epoch), ("phase", "until epoch", epoch)]
         self.assertEqual(sorted(windows, key=str), sorted(expected, key=str))
         self.assertEqual([w for w in record["windows"] if w.get("void_reason")], [])
         spans = {(w["name"], w.get("epoch")): 0 for w in record["windows"]}

@@ -1,0 +1,41 @@
+// The questions that can be asked of a study's records. One place lists them all.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "analysis/answer.h"
+#include "base/result.h"
+#include "record/record.h"
+
+namespace wattle::analysis {
+
+// What some questions need to be told.
+struct Asked {
+  std::optional<double> target;  // of the metric: for energy to target
+  double alpha = 0.05;
+};
+
+struct Question {
+  std::string_view name;   // "side-by-side"
+  std::string_view asks;   // the question, in words
+  std::string_view paper;  // whose question: "Wang", "Geissler", "del Rey", or empty
+  // Fails (bad_input) only for what was asked wrongly; records that cannot answer give an answer that says so.
+  Result<Answer> (*answer)(std::span<const record::Record> records, const Asked& asked);
+};
+
+[[nodiscard]] std::span<const Question> questions();
+// Null where there is none of that name.
+[[nodiscard]] const Question* question(std::string_view name);
+
+// --- One each; records of one study in any order ------------------------------------------------------------------
+
+// Workloads alone and side by side: what the group used, each member's attributed part, and how each one's energy and
+// time changed.
+[[nodiscard]] Result<Answer> side_by_side(std::span<const record::Record> records, const Asked& asked);
+// What the control runs say of the machine: did it drift while the study ran?
+[[nodiscard]] Result<Answer> drift(std::span<const record::Record> records, const Asked& asked);
+
+}  // namespace wattle::analysis

@@ -1,0 +1,328 @@
+#include "report/answer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "report/formats.h"
+#include "report/html.h"
+#include "report/table.h"
+#include "report/wording.h"
+
+namespace wattle::report {
+namespace {
+
+using analysis::Answer;
+using analysis::AnswerTable;
+using analysis::Cell;
+using analysis::Column;
+using analysis::Unit;
+using nlohmann::ordered_json;
+
+// --- One number for people: the unit stands beside it, so that a column may hold joules and kilojoules -------------
+
+std::string shown(double value, Unit unit) {
+  if (!std::isfinite(value)) return number(value, 0);
+  switch (unit) {
+    case Unit::count:
+      return fmt::format("{:.0f}", value);
+    case Unit::joules:
+      return human(Joules{value});
+    case Unit::seconds:
+      return human(Seconds{value});
+    case Unit::watts:
+      return human(Watts{value});
+    case Unit::percent:
+      return number(100.0 * value, std::abs(value) < 0.0995 ? 1 : 0) + " %";
+    case Unit::change:
+      return number(100.0 * (value - 1.0), std::abs(value - 1.0) < 0.0995 ? 1 : 0, true) + " %";
+    case Unit::p_value:
+      return p_number(value);
+    case Unit::effect:
+      return number(value, 2, true);
+    case Unit::per_item:
+    case Unit::none:
+      break;
+  }
+  return significant(value, 4);
+}
+
+std::string interval_shown(const Cell& cell, Unit unit) {
+  if (!cell.low || !cell.high) return {};
+  std::string low = shown(*cell.low, unit);
+  const std::string high = shown(*cell.high, unit);
+  // "[−27, −15 %]": one unit is enough where both have the same.
+  const auto unit_of = [](const std::string& text) {
+    const auto blank = text.rfind(' ');
+    return blank == std::string::npos ? std::string() : text.substr(blank);
+  };
+  if (!unit_of(low).empty() && unit_of(low) == unit_of(high)) low.resize(low.rfind(' '));
+  return fmt::format("[{}, {}]", low, high);
+}
+
+std::string text_of(const Cell& cell, const Column& column) {
+  if (!cell.text.empty()) return printable(cell.text);
+  if (!cell.value) return std::string(kAbsent);
+  std::string text = shown(*cell.value, column.unit);
+  if (const std::string interval = interval_shown(cell, column.unit); !interval.empty()) text += " " + interval;
+  return text;
+}
+
+bool numeric(const AnswerTable& table, std::size_t column) {
+  return std::any_of(table.rows.begin(), table.rows.end(),
+                     [&](const auto& row) { return column < row.size() && row[column].value.has_value(); });
+}
+
+// Reasons for absent cells, each once: "– : it did not run alone".
+std::vector<std::string> reasons(const AnswerTable& table) {
+  std::vector<std::string> out;
+  for (const auto& row : table.rows) {
+    for (std::size_t column = 0; column < row.size(); ++column) {
+      if (row[column].why_absent.empty()) continue;
+      std::string reason = fmt::format("{}: {}", table.columns[column].head, printable(row[column].why_absent));
+      if (std::find(out.begin(), out.end(), reason) == out.end()) out.push_back(std::move(reason));
+    }
+  }
+  return out;
+}
+
+// --- Formats --------------------------------------------------------------------------------------------------------
+
+constexpr std::size_t kMostReasons = 5;
+
+// Columns that the table would fill if nothing were shortened.
+std::size_t natural_width(const AnswerTable& table) {
+  std::size_t total = 0;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    std::size_t widest = display_width(table.columns[i].head);
+    for (const auto& row : table.rows) widest = std::max(widest, display_width(text_of(row[i], table.columns[i])));
+    total += widest + (i > 0 ? 2 : 0);
+  }
+  return total;
+}
+
+// A row that is too wide for a line: its words as a heading, its numbers with their names below.
+std::string row_text(const AnswerTable& table, const std::vector<Cell>& row, const Options& options) {
+  std::vector<std::string> words;
+  std::string numbers;
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const std::string text = text_of(row[i], table.columns[i]);
+    if (!row[i].text.empty()) {
+      words.push_back(text);
+      continue;
+    }
+    if (row[i].value || !row[i].why_absent.empty()) {
+      numbers += fmt::format("{}{} {}", numbers.empty() ? "" : " · ", table.columns[i].head, text);
+    }
+  }
+  return wrapped(join(words, ", "), options.width) + wrapped(numbers, options.width, "  ");
+}
+
+std::string table_text(const AnswerTable& table, const Options& options) {
+  if (natural_width(table) > static_cast<std::size_t>(options.width)) {
+    std::string out = "\n" + wrapped(printable(table.title), options.width);
+    for (const auto& row : table.rows) out += row_text(table, row, options);
+    return out;
+  }
+  std::vector<report::Column> columns;
+  for (std::size_t i = 0; i < table.columns.size(); ++i) {
+    const bool words = !numeric(table, i);
+    columns.push_back({table.columns[i].head, words ? Align::left : Align::right, words});
+  }
+  Table laid_out(std::move(columns));
+  for (const auto& row : table.rows) {
+    std::vector<report::Cell> cells;
+    for (std::size_t i = 0; i < row.size(); ++i) cells.push_back({text_of(row[i], table.columns[i]), Tone::plain});
+    laid_out.add_row(std::move(cells));
+  }
+  std::string out =
+      "\n" + wrapped(printable(table.title), options.width) + laid_out.render(options.width, options.colour);
+  const std::vector<std::string> absent = reasons(table);
+  if (!absent.empty() && absent.size() <= kMostReasons) {
+    out += wrapped(fmt::format("{} {}", kAbsent, join(absent, "; ")), options.width);
+  }
+  return out;
+}
+
+std::string text(const Answer& answer, const std::vector<const AnswerTable*>& tables, const Options& asked) {
+  Options options = asked;
+  options.width = std::max(asked.width, 40);
+  std::string sentence = wrapped(printable(answer.sentence), options.width);
+  if (!sentence.empty()) sentence.pop_back();
+  std::string out = toned(sentence, Tone::strong, options.colour) + "\n";
+  for (const AnswerTable* table : tables) out += table_text(*table, options);
+  if (!answer.warnings.empty()) out += "\n";
+  for (const std::string& warning : answer.warnings) out += wrapped(printable(warning), options.width, "! ");
+  if (options.explain) {
+    out += "\nhow it is computed\n";
+    for (const std::string& line : answer.method) out += wrapped(line, options.width, "  ");
+  }
+  return out;
+}
+
+ordered_json json_number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
+
+ordered_json row_json(const AnswerTable& table, const std::vector<Cell>& row) {
+  ordered_json object = ordered_json::object();
+  for (std::size_t i = 0; i < row.size(); ++i) {
+    const Column& column = table.columns[i];
+    const Cell& cell = row[i];
+    if (!cell.text.empty()) {
+      object[column.key] = cell.text;
+    } else if (cell.value && column.unit == Unit::count) {
+      object[column.key] = static_cast<std::int64_t>(*cell.value);
+    } else {
+      object[column.key] = cell.value ? json_number(*cell.value) : ordered_json();
+    }
+    if (column.interval) {
+      object[column.key + "_low"] = cell.low ? json_number(*cell.low) : ordered_json();
+      object[column.key + "_high"] = cell.high ? json_number(*cell.high) : ordered_json();
+    }
+    if (!cell.why_absent.empty()) object[column.key + "_why_absent"] = cell.why_absent;
+  }
+  return object;
+}
+
+std::string json(const Answer& answer) {
+  ordered_json tables = ordered_json::object();
+  for (const AnswerTable& table : answer.tables) {
+    ordered_json rows = ordered_json::array();
+    for (const auto& row : table.rows) rows.push_back(row_json(table, row));
+    tables[table.name] = std::move(rows);
+  }
+  const ordered_json whole{{"question", answer.question}, {"study", answer.study},       {"answer", answer.sentence},
+                           {"basis", answer.basis},       {"tables", std::move(tables)}, {"warnings", answer.warnings},
+                           {"method", answer.method}};
+  return whole.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string csv(const AnswerTable& table) {
+  std::vector<std::string> head;
+  for (const Column& column : table.columns) {
+    head.push_back(column.key);
+    if (column.interval) head.insert(head.end(), {column.key + "_low", column.key + "_high"});
+  }
+  const auto field = [](const std::optional<double>& value) { return value ? shortest(*value) : std::string(); };
+  std::string out = csv_line(head);
+  for (const auto& row : table.rows) {
+    std::vector<std::string> fields;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      fields.push_back(row[i].text.empty() ? field(row[i].value) : row[i].text);
+      if (table.columns[i].interval) fields.insert(fields.end(), {field(row[i].low), field(row[i].high)});
+    }
+    out += csv_line(fields);
+  }
+  return out;
+}
+
+std::string markdown(const Answer& answer, const std::vector<const AnswerTable*>& tables, const Options& options) {
+  const auto line = [](const std::vector<std::string>& cells) { return "| " + join(cells, " | ") + " |\n"; };
+  std::string out = "**" + markdown_escaped(answer.sentence) + "**\n";
+  for (const AnswerTable* table : tables) {
+    out += "\n" + markdown_escaped(table->title) + "\n\n";
+    std::vector<std::string> head;
+    std::string rule = "|";
+    for (std::size_t i = 0; i < table->columns.size(); ++i) {
+      head.push_back(markdown_escaped(table->columns[i].head));
+      rule += numeric(*table, i) ? "---:|" : "---|";
+    }
+    out += line(head) + rule + "\n";
+    for (const auto& row : table->rows) {
+      std::vector<std::string> cells;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        cells.push_back(markdown_escaped(text_of(row[i], table->columns[i])));
+      }
+      out += line(cells);
+    }
+  }
+  if (!answer.warnings.empty()) out += "\n";
+  for (const std::string& warning : answer.warnings) out += "- " + markdown_escaped(warning) + "\n";
+  if (options.explain && !answer.method.empty()) {
+    out += "\nHow it is computed:\n\n";
+    for (const std::string& method : answer.method) out += "- " + markdown_escaped(method) + "\n";
+  }
+  return out;
+}
+
+std::string latex(const Answer& answer, const std::vector<const AnswerTable*>& tables) {
+  std::string out(kLatexHead);
+  for (const AnswerTable* table : tables) {
+    LatexTable laid_out{
+        answer.study + ": " + table->title + ". " + answer.sentence, answer.question + "-" + table->name, {}, {}, {}};
+    for (std::size_t i = 0; i < table->columns.size(); ++i) {
+      laid_out.places += numeric(*table, i) ? 'r' : 'l';
+      laid_out.heads.push_back(table->columns[i].head);
+    }
+    for (const auto& row : table->rows) {
+      std::vector<std::string>& cells = laid_out.rows.emplace_back();
+      for (std::size_t i = 0; i < row.size(); ++i) cells.push_back(text_of(row[i], table->columns[i]));
+    }
+    out += latex_table(laid_out);
+  }
+  for (const std::string& warning : answer.warnings) out += "% " + printable(warning) + "\n";
+  return out;
+}
+
+std::string html(const Answer& answer, const std::vector<const AnswerTable*>& tables) {
+  const auto element = [](std::string_view tag, const std::string& content) {
+    return fmt::format("<{0}>{1}</{0}>", tag, content);
+  };
+  std::string body = element("h1", html_escaped(answer.sentence));
+  for (const AnswerTable* table : tables) {
+    std::string rows;
+    for (const Column& column : table->columns) rows += element("th", html_escaped(column.head));
+    rows = element("tr", rows);
+    for (const auto& row : table->rows) {
+      std::string cells;
+      for (std::size_t i = 0; i < row.size(); ++i) {
+        cells += element("td", html_escaped(text_of(row[i], table->columns[i])));
+      }
+      rows += element("tr", cells) + "\n";
+    }
+    body += element("h2", html_escaped(table->title)) + "\n" + element("table", rows);
+  }
+  std::string notes;
+  for (const std::string& warning : answer.warnings) notes += element("li", html_escaped(warning));
+  if (!notes.empty()) body += element("ul", notes);
+  std::string methods;
+  for (const std::string& method : answer.method) methods += element("li", html_escaped(method));
+  if (!methods.empty()) body += element("h2", "How it is computed") + element("ul", methods);
+  return html_page(answer.study + ": " + answer.question, body);
+}
+
+}  // namespace
+
+Result<std::string> render(const Answer& answer, Format format, const Options& options, std::string_view named) {
+  std::vector<const AnswerTable*> tables;
+  std::vector<std::string> names;
+  for (const AnswerTable& table : answer.tables) {
+    names.push_back(table.name);
+    if (named.empty() ? !table.rows.empty() : table.name == named) tables.push_back(&table);
+  }
+  if (!named.empty() && tables.empty()) {
+    return fail(ErrorKind::bad_input,
+                fmt::format("the answer to {} has no table `{}`", answer.question, printable(named)),
+                fmt::format("it has {}", join(names, ", ")));
+  }
+  switch (format) {
+    case Format::json:
+      return json(answer);
+    case Format::csv:
+      return answer.tables.empty() ? std::string() : csv(named.empty() ? answer.tables.front() : *tables.front());
+    case Format::md:
+      return markdown(answer, tables, options);
+    case Format::latex:
+      return latex(answer, tables);
+    case Format::html:
+      return html(answer, tables);
+    case Format::text:
+      break;
+  }
+  return text(answer, tables, options);
+}
+
+}  // namespace wattle::report
