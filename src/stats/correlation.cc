@@ -3,88 +3,102 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <cstdint>
 #include <vector>
 
 #include "stats/descriptive.h"
+#include "stats/order_distribution.h"
 #include "stats/rank.h"
 
 namespace wattle::stats {
 namespace {
 
-constexpr int kExactLimit = 9;  // 9! = 362,880 orders
-constexpr double kNormal975 = 1.959963984540054;
+constexpr std::size_t kExactTied = 9;  // each table of ties is made anew
 
-// Twice the ranks less their mean: whole numbers, so covariances of ranks compare exactly.
-std::vector<std::int64_t> centred_ranks(std::span<const double> sample) {
-  std::vector<std::int64_t> centred = rank(sample).doubled;
-  const auto doubled_mean = static_cast<std::int64_t>(sample.size() + 1);
-  for (std::int64_t& value : centred) value -= doubled_mean;
-  return centred;
-}
+struct Pair {
+  Ranks x;
+  Ranks y;
+  std::int64_t doubled_mean = 0;
 
-std::int64_t product_sum(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
+  [[nodiscard]] bool tied() const { return x.tie_term > 0.0 || y.tie_term > 0.0; }
+};
+
+// Of ranks less their mean: whole numbers, so covariances of ranks compare exactly.
+std::int64_t centred_product(const Ranks& a, const Ranks& b, std::int64_t doubled_mean) {
   std::int64_t sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  for (std::size_t i = 0; i < a.doubled.size(); ++i) {
+    sum += (a.doubled[i] - doubled_mean) * (b.doubled[i] - doubled_mean);
+  }
   return sum;
 }
 
-double exact_p(const std::vector<std::int64_t>& x, std::vector<std::int64_t> y) {
-  const std::int64_t observed = std::abs(product_sum(x, y));
-  std::sort(y.begin(), y.end());
-  std::int64_t orders = 0;
-  std::int64_t as_extreme = 0;
-  // Every distinct order of tied ranks stands for the same number of orders of the values, so distinct ones suffice.
-  do {
-    ++orders;
-    if (std::abs(product_sum(x, y)) >= observed) ++as_extreme;
-  } while (std::next_permutation(y.begin(), y.end()));
-  return static_cast<double>(as_extreme) / static_cast<double>(orders);
+double exact_p(const Pair& pair, Alternative alternative) {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < pair.x.doubled.size(); ++i) sum += pair.x.doubled[i] * pair.y.doubled[i];
+  const OrderTails tails = order_tails(pair.x.doubled, pair.y.doubled, sum);
+  return alternative == Alternative::two_sided ? tails.as_far : tails.one_sided.p_value(alternative);
 }
 
-double approximate_p(double rho, int n) {
-  const double floor = 2.0 * std::exp(-std::lgamma(n + 1.0));
-  if (std::abs(rho) >= 1.0) return floor;
-  const double t = std::abs(rho) * std::sqrt((n - 2.0) / ((1.0 - rho) * (1.0 + rho)));
+double approximate_p(double rho, int n, Alternative alternative) {
+  const double one_order = std::exp(-std::lgamma(n + 1.0));
+  const double floor = alternative == Alternative::two_sided ? 2.0 * one_order : one_order;
+  const double t = rho * std::sqrt((n - 2.0) / std::max(0.0, (1.0 - rho) * (1.0 + rho)));
+  if (!std::isfinite(t)) {
+    const bool against = (rho > 0.0) == (alternative == Alternative::less);
+    return alternative != Alternative::two_sided && against ? 1.0 : floor;
+  }
   const boost::math::students_t distribution(n - 2.0);
-  return std::max(floor, 2.0 * boost::math::cdf(boost::math::complement(distribution, t)));
+  const Tails tails{boost::math::cdf(distribution, t), boost::math::cdf(boost::math::complement(distribution, t))};
+  return std::max(floor, tails.p_value(alternative));
 }
 
-void add_interval(Correlation& result) {
+void add_interval(Correlation& result, double level) {
   if (result.n < 4 || std::abs(result.rho) >= 1.0) return;
-  const double half_width = kNormal975 * std::sqrt((1.0 + result.rho * result.rho / 2.0) / (result.n - 3.0));
+  const double z = boost::math::quantile(boost::math::complement(boost::math::normal(), (1.0 - level) / 2.0));
+  const double half_width = z * std::sqrt((1.0 + result.rho * result.rho / 2.0) / (result.n - 3.0));
   result.low = std::tanh(std::atanh(result.rho) - half_width);
   result.high = std::tanh(std::atanh(result.rho) + half_width);
 }
 
-}  // namespace
-
-Result<Correlation> spearman(std::span<const double> x, std::span<const double> y) {
+Result<void> check(std::span<const double> x, std::span<const double> y, const CorrelationOptions& options) {
   if (x.size() != y.size()) return fail(ErrorKind::bad_input, "the two samples differ in size");
   if (x.size() < 3) return fail(ErrorKind::bad_input, fmt::format("{} pairs are too few, 3 are needed", x.size()));
   if (x.size() > 1'000'000) return fail(ErrorKind::bad_input, "more than 1,000,000 pairs");
   if (any_nan(x) || any_nan(y)) return fail(ErrorKind::bad_input, "a value is not a number");
+  if (!(options.level > 0.0 && options.level < 1.0)) {
+    return fail(ErrorKind::bad_input, "the level is not between 0 and 1");
+  }
+  if (options.method == Method::exact && x.size() > static_cast<std::size_t>(kMostOrdered)) {
+    return fail(ErrorKind::bad_input,
+                fmt::format("the exact p-value of {} pairs takes too long, {} are the most", x.size(), kMostOrdered),
+                "ask for the t approximation (`normal`)");
+  }
+  return {};
+}
 
-  const std::vector<std::int64_t> rank_x = centred_ranks(x);
-  const std::vector<std::int64_t> rank_y = centred_ranks(y);
-  const auto squares_x = static_cast<double>(product_sum(rank_x, rank_x));
-  const auto squares_y = static_cast<double>(product_sum(rank_y, rank_y));
+}  // namespace
+
+Result<Correlation> spearman(std::span<const double> x, std::span<const double> y, const CorrelationOptions& options) {
+  if (const auto checked = check(x, y, options); !checked) return tl::unexpected(checked.error());
+  const Pair pair{rank(x), rank(y), static_cast<std::int64_t>(x.size() + 1)};
+  const auto squares_x = static_cast<double>(centred_product(pair.x, pair.x, pair.doubled_mean));
+  const auto squares_y = static_cast<double>(centred_product(pair.y, pair.y, pair.doubled_mean));
   if (squares_x == 0.0 || squares_y == 0.0) return fail(ErrorKind::bad_input, "one of the two never varies");
 
   Correlation result;
   result.n = static_cast<int>(x.size());
-  const double rho = static_cast<double>(product_sum(rank_x, rank_y)) / (std::sqrt(squares_x) * std::sqrt(squares_y));
-  result.rho = rank_x == rank_y ? 1.0 : std::clamp(rho, -1.0, 1.0);
-  if (result.n <= kExactLimit) {
-    result.method = CorrelationMethod::exact_permutation;
-    result.p_value = exact_p(rank_x, rank_y);
-  } else {
-    result.method = CorrelationMethod::t_approximation;
-    result.p_value = approximate_p(result.rho, result.n);
-  }
-  add_interval(result);
+  const auto product = static_cast<double>(centred_product(pair.x, pair.y, pair.doubled_mean));
+  const double rho = product / (std::sqrt(squares_x) * std::sqrt(squares_y));
+  result.rho = pair.x.doubled == pair.y.doubled ? 1.0 : std::clamp(rho, -1.0, 1.0);
+  const std::size_t most = pair.tied() ? kExactTied : static_cast<std::size_t>(kMostOrdered);
+  const bool exact = options.method == Method::exact || (options.method == Method::automatic && x.size() <= most);
+  result.method = exact ? CorrelationMethod::exact_permutation : CorrelationMethod::t_approximation;
+  result.p_value =
+      exact ? exact_p(pair, options.alternative) : approximate_p(result.rho, result.n, options.alternative);
+  add_interval(result, options.level);
   return result;
 }
 

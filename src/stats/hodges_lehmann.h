@@ -5,15 +5,9 @@
 #include <span>
 
 #include "base/result.h"
+#include "stats/interval.h"
 
 namespace wattle::stats {
-
-struct Interval {
-  double low = 0.0;  // may be minus infinity where differences are
-  double high = 0.0;
-  double level = 0.0;  // what it really covers: at least what was asked for where exact
-  bool exact = true;
-};
 
 struct Location {
   double estimate = 0.0;             // median of the Walsh averages

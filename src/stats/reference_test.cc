@@ -75,7 +75,10 @@ TEST(Reference, mid_ranks_agree_with_scipy) {
 
 TEST(Reference, spearman_agrees_with_scipy_and_enumeration) {
   for_each_case("spearman", 30, [](const Json& one) {
-    const auto ours = spearman(one.at("x").get<Sample>(), one.at("y").get<Sample>());
+    const Sample x = one.at("x");
+    CorrelationOptions options;
+    if (x.size() > 9) options.method = Method::normal;  // SciPy knows nothing else
+    const auto ours = spearman(x, one.at("y").get<Sample>(), options);
     ASSERT_TRUE(ours);
     expect_close(ours->rho, one.at("rho"));
     expect_close(ours->p_value, one.at("p_value"));
