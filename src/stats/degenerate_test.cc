@@ -13,13 +13,13 @@
 #include "stats/effect_size.h"
 #include "stats/interaction.h"
 #include "stats/kruskal_wallis.h"
+#include "stats/means.h"
 #include "stats/pareto.h"
 #include "stats/power.h"
 #include "stats/rank_sum.h"
 #include "stats/shapiro_wilk.h"
 #include "stats/signed_rank.h"
 #include "stats/survival.h"
-#include "stats/t_test.h"
 
 namespace wattle::stats {
 namespace {

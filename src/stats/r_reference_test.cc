@@ -7,13 +7,13 @@
 #include "stats/effect_size.h"
 #include "stats/interaction.h"
 #include "stats/kruskal_wallis.h"
+#include "stats/means.h"
 #include "stats/multiplicity.h"
 #include "stats/power.h"
 #include "stats/rank_sum.h"
 #include "stats/reference_cases.h"
 #include "stats/shapiro_wilk.h"
 #include "stats/signed_rank.h"
-#include "stats/t_test.h"
 
 namespace wattle::stats {
 namespace {

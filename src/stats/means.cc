@@ -1,4 +1,4 @@
-#include "stats/t_test.h"
+#include "stats/means.h"
 
 #include <fmt/format.h>
 
