@@ -63,6 +63,7 @@ void add_plan(CLI::App& app, Context& context, Chosen& chosen);
 void add_report(CLI::App& app, Context& context, Chosen& chosen);
 void add_run(CLI::App& app, Context& context, Chosen& chosen);
 void add_show(CLI::App& app, Context& context, Chosen& chosen);
+void add_stats(CLI::App& app, Context& context, Chosen& chosen);
 void add_status(CLI::App& app, Context& context, Chosen& chosen);
 void add_store(CLI::App& app, Context& context, Chosen& chosen);
 
