@@ -323,14 +323,19 @@ TEST(Recover, directories_without_a_request_are_cleared_and_program_files_kept) 
   fs::create_directories(root / "k-3");
   ASSERT_TRUE(write_text(root / "k-3" / "request.json", "not JSON"));
   int stored = 0;
-  const auto recovered = recover(root, [&](const record::Attempt& /*attempt*/) -> Result<void> {
-    ++stored;
-    return {};
-  });
-  ASSERT_TRUE(recovered);
-  EXPECT_EQ(recovered->attempts, 0);
-  EXPECT_EQ(recovered->damaged.size(), 1U);
-  EXPECT_TRUE(fs::exists(root / "k-3" / "request.json")) << "what cannot be read is not deleted";
+  for (const char* time : {"first", "second"}) {
+    const auto recovered = recover(root, [&](const record::Attempt& /*attempt*/) -> Result<void> {
+      ++stored;
+      return {};
+    });
+    ASSERT_TRUE(recovered);
+    EXPECT_EQ(recovered->attempts, 0);
+    ASSERT_EQ(recovered->damaged.size(), 1U) << time;
+    EXPECT_NE(recovered->damaged.front().find("k-3.damaged"), std::string::npos) << recovered->damaged.front();
+  }
+  EXPECT_EQ(stored, 0);
+  EXPECT_TRUE(fs::exists(root / "k-3.damaged" / "request.json")) << "what cannot be read is not deleted";
+  EXPECT_FALSE(fs::exists(root / "k-3")) << "it does not stand in the way of the run's next attempt";
   EXPECT_FALSE(fs::exists(root / "k-1"));
   EXPECT_TRUE(fs::exists(root / "k-2" / "files" / "checkpoints"));
   fs::remove_all(root);

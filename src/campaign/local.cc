@@ -28,6 +28,23 @@ void retire_directory(const fs::path& directory) {
   if (!keep) fs::remove(directory, ignored);
 }
 
+// Keeps a directory, but not under a name that the run's next attempt needs. Where it is then.
+fs::path set_aside(const fs::path& directory, const std::string& suffix) {
+  std::error_code code;
+  fs::path place = directory.string() + suffix;
+  for (int number = 2; fs::exists(place, code); ++number) place = directory.string() + suffix + std::to_string(number);
+  fs::rename(directory, place, code);
+  return code ? directory : place;
+}
+
+Result<record::Attempt> loaded(const fs::path& directory) {
+  static const std::string kDamaged = ".damaged";
+  auto attempt = run::load_attempt(directory);
+  if (attempt || attempt.error().kind != ErrorKind::bad_input) return attempt;
+  if (directory.filename().string().find(kDamaged) != std::string::npos) return attempt;
+  return run::load_attempt(set_aside(directory, kDamaged));
+}
+
 }  // namespace
 
 Result<std::vector<record::Attempt>> LocalLauncher::launch(const Start& start,
@@ -43,7 +60,11 @@ Result<std::vector<record::Attempt>> LocalLauncher::launch(const Start& start,
   options.on_progress = on_progress;
   options.flags = start.flags;
   const auto directory = [&](const study::RunRequest& request, int attempt) {
-    return directory_of(root_, request.key, attempt);
+    const fs::path place = directory_of(root_, request.key, attempt);
+    // What a program left there in an attempt that the store no longer knows.
+    std::error_code ignored;
+    if (fs::exists(place, ignored)) set_aside(place, ".earlier");
+    return place;
   };
   if (start.members.size() > 1) return run::run_group(start.members, directory, options, clock_, stop);
   const run::GroupMember& alone = start.members.front();
@@ -72,9 +93,9 @@ Result<Recovered> recover(const fs::path& root, const Sink& sink) {
       retire_directory(directory);
       continue;
     }
-    auto attempt = run::load_attempt(directory);
+    const auto attempt = loaded(directory);
     if (!attempt) {
-      recovered.damaged.push_back(fmt::format("{}: {}", directory.string(), attempt.error().message));
+      recovered.damaged.push_back(attempt.error().message);
       continue;
     }
     if (auto kept = sink(*attempt); !kept) return tl::unexpected(kept.error());

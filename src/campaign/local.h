@@ -35,7 +35,8 @@ class LocalLauncher final : public Launcher {
 // processes ended, its joules counted), handed to the sink and retired.
 struct Recovered {
   int attempts = 0;
-  std::vector<std::string> damaged;  // directories that hold no readable request, with the reason; left as they are
+  // Why directories hold no readable request. Each is kept as NAME.damaged, so that its run can be made again.
+  std::vector<std::string> damaged;
 };
 [[nodiscard]] Result<Recovered> recover(const std::filesystem::path& root, const Sink& sink);
 

@@ -109,7 +109,8 @@ Result<void> fill(const AttemptFiles& files, const Preamble& preamble, bool dura
   }
   if (auto done = put(files.events(), {}, false); !done) return done;
   const std::string text = to_json(preamble).dump(2, ' ', false, json::error_handler_t::replace);
-  if (auto done = put(files.request(), text, durable); !done) return done;
+  // Whole or not there: a directory with half a request would be nobody's attempt.
+  if (auto done = replace(files.request(), text, durable); !done) return done;
   if (!durable) return {};
   const Descriptor folder(::open(files.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder.valid() || ::fsync(folder.get()) != 0) return cannot("write", files.root, errno);

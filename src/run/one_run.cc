@@ -68,9 +68,9 @@ Result<energy::Trace> Meter::stop() {
   (void)sampler_.stop();
   if (auto written = file_.check(); !written) return tl::unexpected(written.error());
   const auto bytes = read_text(path_);
-  if (!bytes) return tl::unexpected(bytes.error());
+  if (!bytes) return fail(ErrorKind::failed, "its attempt directory was removed: " + bytes.error().message);
   auto decoded = energy::decode_trace(*bytes);
-  if (!decoded) return tl::unexpected(decoded.error());
+  if (!decoded) return fail(ErrorKind::failed, "its attempt's trace was overwritten: " + decoded.error().message);
   return std::move(decoded->trace);
 }
 
@@ -176,6 +176,17 @@ Result<record::Attempt> Run::written(record::Record record) const {
   const bool synced = options_.durable && record.duration.value_or(kWorthSyncing) >= kWorthSyncing;
   if (auto done = write_result(files_, text, synced); !done) return tl::unexpected(done.error());
   return with_raw_material(std::move(record), files_);
+}
+
+record::Attempt Run::lost(const std::string& reason) {
+  evidence_.guard = read_report(files_).value_or(GuardReport{});
+  evidence_.flags.emplace_back("trace damaged");
+  record::Record record = assemble(evidence_);
+  record.end = record::EndState::failed;
+  record.reason = reason;
+  auto attempt = with_raw_material(std::move(record), files_);
+  attempt.trace.clear();
+  return attempt;
 }
 
 void Run::forget() const {

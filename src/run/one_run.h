@@ -40,7 +40,8 @@ class Meter {
         Clock& clock);
 
   void start() { sampler_.start(); }
-  // The whole trace, from the file: memory forgets what has been written.
+  // The whole trace, from the file: memory forgets what has been written. Fails with kind failed where somebody
+  // removed or overwrote the file.
   [[nodiscard]] Result<energy::Trace> stop();
   [[nodiscard]] const energy::Sampler& sampler() const { return sampler_; }
 
@@ -75,6 +76,8 @@ class Run {
   [[nodiscard]] Result<record::Record> assembled(energy::Trace trace);
   // Writes result.json. The attempt, with its raw material.
   [[nodiscard]] Result<record::Attempt> written(record::Record record) const;
+  // The attempt of a run whose program destroyed what was written of it, as far as anything is left.
+  [[nodiscard]] record::Attempt lost(const std::string& reason);
   // Removes the attempt directory of a run that never began.
   void forget() const;
 

@@ -42,6 +42,21 @@ energy::Trace flushed_trace(const AttemptFiles& files, std::vector<std::string>&
   return std::move(decoded->trace);
 }
 
+// The guard's report of what it saw. Where it is damaged, its child had begun by the first sample: what the machine
+// used from then on is not lost.
+GuardReport seen_by_guard(const AttemptFiles& files, const energy::Trace& trace) {
+  if (auto report = read_report(files)) return *std::move(report);
+  GuardReport report;
+  std::error_code error;
+  if (!std::filesystem::exists(files.guard(), error)) return report;
+  for (const energy::Series& series : trace.series) {
+    if (series.samples.empty()) continue;
+    const Nanoseconds first = series.samples.front().time;
+    if (report.child_started.value == 0 || first < report.child_started) report.child_started = first;
+  }
+  return report;
+}
+
 Result<record::Attempt> recover(const AttemptFiles& files) {
   const auto lock = lock_attempt(files);
   if (!lock) return tl::unexpected(lock.error());
@@ -50,8 +65,8 @@ Result<record::Attempt> recover(const AttemptFiles& files) {
   if (!preamble) return tl::unexpected(preamble.error());
   evidence.preamble = *std::move(preamble);
   end_leftovers(files, evidence.preamble.boot, read_report(files).value_or(GuardReport{}));
-  evidence.guard = read_report(files).value_or(GuardReport{});
   evidence.trace = flushed_trace(files, evidence.flags);
+  evidence.guard = seen_by_guard(files, evidence.trace);
   if (const auto lines = read_text(files.telemetry())) {
     if (auto table = energy::decode_telemetry(*lines)) evidence.telemetry = *std::move(table);
   }

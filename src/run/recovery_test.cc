@@ -125,6 +125,16 @@ TEST_F(RecoveryTest, torn_files_cost_only_what_is_torn) {
   EXPECT_TRUE(load_attempt(attempt_directory()));
 }
 
+TEST_F(RecoveryTest, a_damaged_report_of_the_guard_does_not_cost_the_joules) {
+  run(shell("sleep 0.2"));
+  std::filesystem::remove(files().result());
+  std::ofstream(files().guard(), std::ios::trunc);
+  const auto attempt = load_attempt(attempt_directory());
+  ASSERT_TRUE(attempt) << attempt.error().message;
+  ASSERT_TRUE(attempt->record.estimated.energy) << attempt->record.estimated.why_absent;
+  EXPECT_GT(attempt->record.estimated.energy->value, 0);
+}
+
 TEST_F(RecoveryTest, a_directory_without_a_whole_request_is_an_error_that_names_it) {
   for (const std::string text : {"", "{", "[]", "{\"format\": 1}", "{\"format\": \"x\"}"}) {
     std::filesystem::create_directories(attempt_directory());

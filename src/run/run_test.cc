@@ -354,6 +354,17 @@ TEST_F(RunTest, a_flood_of_events_is_ended_and_is_a_failure) {
   EXPECT_EQ(attempt.record.reason, "its event file grew beyond 1 MiB");
 }
 
+TEST_F(RunTest, a_program_that_destroys_its_attempt_has_failed) {
+  const auto removed = run(shell("rm -r \"$(dirname \"$WATTLE_EVENTS\")\""));
+  EXPECT_EQ(removed.record.end, EndState::failed);
+  EXPECT_THAT(removed.record.reason, HasSubstr("attempt directory was removed"));
+  EXPECT_EQ(removed.trace, "");
+  const auto overwritten = run(shell("echo nonsense >\"$(dirname \"$WATTLE_EVENTS\")/trace.zst\""));
+  EXPECT_EQ(overwritten.record.end, EndState::failed);
+  EXPECT_THAT(overwritten.record.reason, HasSubstr("trace was overwritten"));
+  EXPECT_EQ(overwritten.trace, "");
+}
+
 TEST_F(RunTest, a_stop_ends_the_tree_and_the_attempt_is_no_result) {
   std::stop_source source;
   options_.on_progress = [&](const Progress& progress) {

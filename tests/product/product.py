@@ -5,6 +5,7 @@ import os
 import subprocess
 import tempfile
 import textwrap
+import time
 import unittest
 from pathlib import Path
 
@@ -25,8 +26,8 @@ class Product(unittest.TestCase):
         file.write_text(textwrap.dedent(text).lstrip("\n"), encoding="utf-8")
         return file
 
+    # Other tests, and other people, may measure this machine meanwhile: who tests that says alone=True.
     def start(self, *arguments, alone=False, **options):
-        """Tests run side by side, and none of them cares what the others cost: `alone` asks for the machine."""
         if "run" in arguments and not alone:
             arguments = (*arguments, "--shared")
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **options}
@@ -39,8 +40,17 @@ class Product(unittest.TestCase):
         self.assertEqual(process.returncode, code, f"wattle {arguments}\n{out}\n{err}")
         return out, err
 
-    def json(self, *arguments, code=0):
-        return json.loads(self.wattle("--json", *arguments, code=code)[0])
+    def json(self, *arguments, code=0, **options):
+        return json.loads(self.wattle("--json", *arguments, code=code, **options)[0])
+
+    def mounted(self, size):
+        """A small file system of its own, where we may mount one."""
+        place = self.folder / "disk"
+        place.mkdir()
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True).returncode:
+            self.skipTest("needs the right to mount a tmpfs")
+        self.addCleanup(subprocess.run, ["umount", "-l", place], check=True)
+        return place
 
     # A script that trains nothing but behaves like training: it prints a line an epoch, and burns CPU for `seconds`.
     SCRIPT = """
@@ -88,6 +98,32 @@ class Product(unittest.TestCase):
             step = 1
             mutants = 1
             """)
+
+    def trainers(self, repetitions=1, head="", protocol="", tail="", options="", **scripts):
+        """A study of Python scripts, a workload each, that print `acc VALUE`; no hyperparameters."""
+        parts = [f'[study]\nname = "toy"\nseed = 7\nrepetitions = {repetitions}\n{head}\n[protocol]\n{protocol}\n']
+        for name, script in scripts.items():
+            self.write(f"{name}.py", script)
+            parts.append(f"""
+                [workload.{name}]
+                command = ["/usr/bin/python3", "{name}.py"]
+                metric = {{ name = "acc", goal = "maximize", tolerance = 0.05, regex = 'acc (?<value>[0-9.]+)' }}
+                {options}
+                """)
+        return self.write("study.toml", "\n".join(textwrap.dedent(part) for part in [*parts, tail]))
+
+    def assert_sound(self, *options):
+        """The store verifies, and no process of a run is left."""
+        self.assertTrue(self.json(*options, "store", "verify")["sound"])
+        self.assertEqual(live_processes_with(str(self.folder)), [])
+
+
+def wait_for(condition, seconds=60):
+    """Looks until it holds; says whether it does."""
+    deadline = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return held
 
 
 def live_processes_with(text):

@@ -25,15 +25,6 @@ class Store(Product):
         database.commit()
         database.close()
 
-    def mounted(self, size):
-        """A small file system of its own, where we may mount one."""
-        place = self.folder / "disk"
-        place.mkdir()
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place], capture_output=True).returncode:
-            self.skipTest("needs the right to mount a tmpfs")
-        self.addCleanup(subprocess.run, ["umount", "-l", place], check=True)
-        return place
-
     def test_a_sound_store_is_called_sound(self):
         self.filled()
         found = self.json("store", "verify")
