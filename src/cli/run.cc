@@ -225,6 +225,7 @@ void add_run(CLI::App& app, Context& context, Chosen& chosen) {
       ->type_name("failed|flagged|all");
   sub->add_option("--only", options->only,
                   "Only runs of this workload, configuration id, or part of a label (repeatable)")
+      ->allow_extra_args(false)  // else it would take the study's name for one more
       ->type_name("TEXT");
   sub->add_flag("--smoke", options->smoke, "One block, shortest settings, under another name: does everything run?");
   sub->add_flag("--shared", options->shared, "Go on although somebody else measures this machine");

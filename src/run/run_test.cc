@@ -72,6 +72,39 @@ TEST_F(RunTest, energy_of_the_run_is_told_and_is_an_estimate_here) {
   EXPECT_GT(attempt.record.resources.peak_resident_bytes, 1 << 20);
 }
 
+// A wall clock that somebody sets, back and forth, whenever it is looked at.
+class SteppedWall final : public Clock {
+ public:
+  [[nodiscard]] Nanoseconds monotonic() const override { return real_.monotonic(); }
+  [[nodiscard]] Nanoseconds boot() const override { return real_.boot(); }
+  [[nodiscard]] Nanoseconds wall() const override {
+    step_ = -2 * step_;
+    return real_.wall() + step_;
+  }
+  bool sleep_until(Nanoseconds instant, const std::stop_token& stop) override {
+    return real_.sleep_until(instant, stop);
+  }
+
+ private:
+  SystemClock real_;
+  mutable Nanoseconds step_ = seconds(3600);
+};
+
+TEST_F(RunTest, a_wall_clock_that_steps_changes_no_duration) {
+  SteppedWall clock;
+  for (const int number : {1, 2, 3}) {
+    const Nanoseconds before = clock.monotonic();
+    const auto attempt = run_once(shell("sleep 0.1"), 1, root_ / std::to_string(number), options_, clock, {});
+    const Nanoseconds took = clock.monotonic() - before;
+    ASSERT_TRUE(attempt) << attempt.error().message;
+    EXPECT_GE(*attempt->record.duration, milliseconds(100));
+    EXPECT_LE(*attempt->record.duration, took);
+    const energy::Window& window = attempt->record.windows.front().window;
+    EXPECT_EQ(window.end - window.begin, *attempt->record.duration);
+    EXPECT_THAT(attempt->record.flags, Not(Contains("suspended")));
+  }
+}
+
 TEST_F(RunTest, an_exit_code_is_a_failure_with_the_last_word_of_standard_error) {
   const auto attempt = run(shell("echo 'first' >&2; printf 'ValueError: b\\033ad\\n\\n' >&2; exit 3"));
   EXPECT_EQ(attempt.record.end, EndState::failed);

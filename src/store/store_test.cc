@@ -57,6 +57,19 @@ class StoreTest : public testing::Test {
   fs::path file_ = folder_ / "wattle.db";
 };
 
+TEST_F(StoreTest, order_is_that_of_storing_whatever_the_wall_clock_said) {
+  auto store = Store::open(file_, Mode::write);
+  ASSERT_TRUE(store) << store.error().message;
+  for (const std::int64_t hour : {5, 2, 9, 1}) {
+    auto one = attempt("a" + std::to_string(hour));
+    one.record.started_wall = seconds(3600 * hour);
+    ASSERT_TRUE(store->add(one));
+  }
+  std::string order;
+  for (const record::Summary& summary : *store->summaries("s")) order += summary.key.at(1);
+  EXPECT_EQ(order, "5291");
+}
+
 TEST_F(StoreTest, an_attempt_comes_back_as_it_was) {
   {
     auto store = Store::open(file_, Mode::write);

@@ -4,9 +4,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import unittest
 
-from product import Product, live_processes_with, wait_for
+from product import WATTLE, Product, live_processes_with, wait_for
 
 SPEAKS = """
     import json, os, time
@@ -103,6 +104,44 @@ class PowerCut(Product):
                 self.assertEqual([run["end"] for run in self.json("list")], ["completed", "completed"])
                 self.assertEqual(len(list(self.folder.glob("wattle.db.runs/*/trace.zst"))), 1, "it is kept")
                 self.assertIn("request.json is damaged", self.wattle("run", file)[1], "and said as long as it is there")
+
+
+class Clocks(Product):
+    """Clocks that jump; the wall clock's steps are tested where there is a seam for them (run_test, store_test)."""
+
+    SHIFT = 5_000_000  # seconds
+
+    def elsewhere(self, *arguments):
+        """wattle where CLOCK_MONOTONIC and CLOCK_BOOTTIME are ahead, as after another boot."""
+        return subprocess.Popen(["unshare", "--time", "--fork", "--kill-child", "--monotonic", str(self.SHIFT), "--boottime",
+                                 str(self.SHIFT), WATTLE, *map(str, arguments), "--shared"], cwd=self.folder, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def setUp(self):
+        super().setUp()
+        if subprocess.run(["unshare", "--time", "--monotonic", "1", "true"], capture_output=True).returncode:
+            self.skipTest("needs the right to make a time namespace")
+
+    def test_an_attempt_of_another_clock_is_recovered_with_its_own_duration(self):
+        file = self.trainers(repetitions=3, speaks=SPEAKS)
+        (self.folder / "hang").touch()
+        process = self.elsewhere("run", file)
+        traces = lambda: [one for one in self.folder.glob("wattle.db.runs/*/trace.zst") if one.stat().st_size > 1500]
+        self.assertTrue(wait_for(traces), "no trace was ever flushed")
+        process.kill()
+        process.communicate()
+        self.assertTrue(wait_for(lambda: not live_processes_with(str(self.folder)), 20))
+        (self.folder / "hang").unlink()
+        self.wattle("run", file)
+        self.assert_sound()
+        runs = self.json("list")
+        self.assertEqual([run["end"] for run in runs], ["interrupted"] + 3 * ["completed"])
+        for run in runs:
+            self.assertGreaterEqual(run["duration_s"], 0)
+            self.assertLess(run["duration_s"], 60)
+        for run in runs[1:]:
+            record = self.json("show", f"{run['run']}.{run['attempt']}")
+            self.assertEqual([w.get("void_reason", "") for w in record["windows"]], ["", ""], "run and train")
 
 
 if __name__ == "__main__":
