@@ -66,7 +66,9 @@ TEST_F(StoreTest, order_is_that_of_storing_whatever_the_wall_clock_said) {
     ASSERT_TRUE(store->add(one));
   }
   std::string order;
-  for (const record::Summary& summary : *store->summaries("s")) order += summary.key.at(1);
+  const auto summaries = store->summaries("s");
+  ASSERT_TRUE(summaries);
+  for (const record::Summary& summary : *summaries) order += summary.key.at(1);
   EXPECT_EQ(order, "5291");
 }
 

@@ -105,6 +105,16 @@ class PowerCut(Product):
                 self.assertEqual(len(list(self.folder.glob("wattle.db.runs/*/trace.zst"))), 1, "it is kept")
                 self.assertIn("request.json is damaged", self.wattle("run", file)[1], "and said as long as it is there")
 
+    def test_files_of_an_attempt_whose_store_is_gone_do_not_stand_in_the_way(self):
+        file = self.trainers(keeps="import os\nopen(os.environ['WATTLE_RUN_DIR'] + '/checkpoint', 'w')\nprint('acc 0.9')\n")
+        self.wattle("run", file)
+        (self.folder / "wattle.db").unlink()
+        self.wattle("run", file)
+        self.assert_sound()
+        kept = sorted(str(one.relative_to(self.folder)).split("-")[1] for one in
+                      self.folder.glob("wattle.db.runs/*/files/checkpoint"))
+        self.assertEqual(kept, ["1.earlier/files/checkpoint", "1/files/checkpoint"])
+
 
 class Clocks(Product):
     """Clocks that jump; the wall clock's steps are tested where there is a seam for them (run_test, store_test)."""
