@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "campaign/campaign.h"
+#include "run/guard_host.h"
 
 namespace wattle::campaign {
 
@@ -14,7 +15,9 @@ class LocalLauncher final : public Launcher {
  public:
   // `options.on_progress` is replaced for every launch. The root is created when the first run needs it.
   LocalLauncher(std::filesystem::path root, run::RunnerOptions options, Clock& clock)
-      : root_(std::move(root)), options_(std::move(options)), clock_(clock) {}
+      : root_(std::move(root)), options_(std::move(options)), guards_(options_.program), clock_(clock) {
+    options_.guards = &guards_;
+  }
 
   [[nodiscard]] Result<std::vector<record::Attempt>> launch(
       const Start& start, const std::function<void(const run::Progress&)>& on_progress,
@@ -28,6 +31,7 @@ class LocalLauncher final : public Launcher {
  private:
   std::filesystem::path root_;
   run::RunnerOptions options_;
+  run::GuardHost guards_;
   Clock& clock_;
 };
 

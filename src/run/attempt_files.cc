@@ -110,10 +110,13 @@ Result<void> fill(const AttemptFiles& files, const Preamble& preamble, bool dura
   if (auto done = put(files.events(), {}, false); !done) return done;
   const std::string text = to_json(preamble).dump(2, ' ', false, json::error_handler_t::replace);
   // Whole or not there: a directory with half a request would be nobody's attempt.
-  if (auto done = replace(files.request(), text, durable); !done) return done;
+  if (auto done = replace(files.request(), text, false); !done) return done;
   if (!durable) return {};
-  const Descriptor folder(::open(files.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder.valid() || ::fsync(folder.get()) != 0) return cannot("write", files.root, errno);
+  // After the renaming, so that the disk is waited for once.
+  for (const fs::path& path : {files.request(), files.root}) {
+    const Descriptor entry(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!entry.valid() || ::fsync(entry.get()) != 0) return cannot("write", path, errno);
+  }
   return {};
 }
 

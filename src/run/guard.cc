@@ -19,6 +19,7 @@
 #include "run/attempt_files.h"
 #include "run/child.h"
 #include "run/cpu_list.h"
+#include "run/guard_host.h"
 #include "run/guard_process.h"
 #include "run/power_cap.h"
 #include "run/process.h"
@@ -210,6 +211,7 @@ class Guard {
 int guard_main(const std::filesystem::path& directory) {
   static constexpr int kBadDirectory = 2;
   static constexpr int kNoSystem = 3;
+  if (directory == "-") return guard_host_main();
   ::close_range(kChannel, ~0U, CLOSE_RANGE_CLOEXEC);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);  // inherited as ignored, children would vanish without a word

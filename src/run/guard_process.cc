@@ -1,6 +1,7 @@
 #include "run/guard_process.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
@@ -8,6 +9,8 @@
 
 #include <array>
 #include <cstring>
+
+#include "run/guard_host.h"
 
 namespace wattle::run {
 namespace {
@@ -44,45 +47,55 @@ Cause command_cause(char command) {
   return Cause::stop;
 }
 
-Result<GuardProcess> GuardProcess::start(const std::filesystem::path& program, const AttemptFiles& files, int input,
-                                         int output, int error) {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return fail(ErrorKind::environment, fmt::format("cannot make a socket: {}", std::strerror(errno)));
-  }
-  Descriptor ours(ends[0]);
-  const Descriptor theirs(ends[1]);
+Result<pid_t> spawn_guard(const std::filesystem::path& program, const std::string& directory,
+                          const std::array<int, 4>& descriptors) {
   // Copied above all targets, so that placing one descriptor cannot overwrite another that is still to be placed.
   std::array<Descriptor, 4> sources;
-  const std::array<int, 4> wanted{input, output, error, theirs.get()};
   SpawnSettings settings;
   for (int target = 0; target <= kChannel; ++target) {
     Descriptor& source = sources[static_cast<std::size_t>(target)];
-    source.reset(::fcntl(wanted[static_cast<std::size_t>(target)], F_DUPFD_CLOEXEC, kChannel + 1));
+    source.reset(::fcntl(descriptors[static_cast<std::size_t>(target)], F_DUPFD_CLOEXEC, kChannel + 1));
     if (!source.valid()) {
       return fail(ErrorKind::environment, fmt::format("cannot pass a stream on: {}", std::strerror(errno)));
     }
     ::posix_spawn_file_actions_adddup2(&settings.actions, source.get(), target);
   }
   const std::string path = program.string();
-  const std::string folder = files.root.string();
   std::string verb = "guard";
-  const std::array<char*, 4> arguments{const_cast<char*>(path.c_str()), verb.data(), const_cast<char*>(folder.c_str()),
-                                       nullptr};
+  const std::array<char*, 4> arguments{const_cast<char*>(path.c_str()), verb.data(),
+                                       const_cast<char*>(directory.c_str()), nullptr};
   pid_t pid = 0;
   const int code =
       ::posix_spawn(&pid, path.c_str(), &settings.actions, &settings.attributes, arguments.data(), environ);
   if (code != 0) {
     return fail(ErrorKind::environment, fmt::format("cannot start {}: {}", path, std::strerror(code)));
   }
-  return GuardProcess(pid, std::move(ours));
+  return pid;
+}
+
+Result<GuardProcess> GuardProcess::start(const std::filesystem::path& program, GuardHost* host,
+                                         const AttemptFiles& files, const std::array<int, 3>& streams) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return fail(ErrorKind::environment, fmt::format("cannot make a socket: {}", std::strerror(errno)));
+  }
+  Descriptor ours(ends[0]);
+  const Descriptor theirs(ends[1]);
+  const std::array<int, 4> descriptors{streams[0], streams[1], streams[2], theirs.get()};
+  if (host != nullptr) {
+    if (const auto pid = host->make_guard(files.root, descriptors)) return GuardProcess(*pid, std::move(ours), true);
+  }
+  const auto pid = spawn_guard(program, files.root.string(), descriptors);
+  if (!pid) return tl::unexpected(pid.error());
+  return GuardProcess(*pid, std::move(ours), false);
 }
 
 GuardProcess::GuardProcess(GuardProcess&& other) noexcept
-    : pid_(std::exchange(other.pid_, -1)), channel_(std::move(other.channel_)) {}
+    : pid_(std::exchange(other.pid_, -1)), channel_(std::move(other.channel_)), hosted_(other.hosted_) {}
 
 GuardProcess::~GuardProcess() {
-  channel_.reset();
+  if (hosted_ && pid_ >= 0) ::shutdown(channel_.get(), SHUT_WR);
+  if (!hosted_) channel_.reset();
   wait();
 }
 
@@ -96,6 +109,14 @@ void GuardProcess::go() const { ::send(channel_.get(), &kGo, 1, MSG_NOSIGNAL | M
 
 void GuardProcess::wait() {
   if (pid_ < 0) return;
+  // Another's child cannot be waited for; but its end of the channel closes when it ends, and nothing ever comes there.
+  pollfd channel{channel_.get(), POLLIN, 0};
+  while (hosted_ && ::poll(&channel, 1, -1) < 0 && errno == EINTR) {
+  }
+  if (hosted_) {
+    pid_ = -1;
+    return;
+  }
   while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
   }
   pid_ = -1;

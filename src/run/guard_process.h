@@ -3,7 +3,9 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <filesystem>
+#include <string>
 
 #include "base/result.h"
 #include "run/attempt_files.h"
@@ -20,14 +22,21 @@ inline constexpr char kGo = 'g';
 // What any other byte from the parent asks for.
 [[nodiscard]] Cause command_cause(char command);
 
+// Starts `program guard DIRECTORY` in a session of its own with these as its descriptors 0 to 3.
+[[nodiscard]] Result<pid_t> spawn_guard(const std::filesystem::path& program, const std::string& directory,
+                                        const std::array<int, 4>& descriptors);
+
+class GuardHost;
+
 // A guard that was started. Owns the process: destroying it closes the channel, upon which the guard ends the tree, and
 // waits for it.
 class GuardProcess {
  public:
   // `program` is started as `program guard DIRECTORY` in a session of its own, so that a terminal's interrupt does not
-  // reach it. input, output and error become the child's streams. Fails with kind environment.
-  [[nodiscard]] static Result<GuardProcess> start(const std::filesystem::path& program, const AttemptFiles& files,
-                                                  int input, int output, int error);
+  // reach it; or, where there is a host, forked by that. The streams (input, output, error) become the child's. Fails
+  // with kind environment.
+  [[nodiscard]] static Result<GuardProcess> start(const std::filesystem::path& program, GuardHost* host,
+                                                  const AttemptFiles& files, const std::array<int, 3>& streams);
   GuardProcess(const GuardProcess&) = delete;
   GuardProcess& operator=(const GuardProcess&) = delete;
   GuardProcess(GuardProcess&& other) noexcept;
@@ -46,10 +55,11 @@ class GuardProcess {
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-  GuardProcess(pid_t pid, Descriptor channel) : pid_(pid), channel_(std::move(channel)) {}
+  GuardProcess(pid_t pid, Descriptor channel, bool hosted) : pid_(pid), channel_(std::move(channel)), hosted_(hosted) {}
 
   pid_t pid_;
   Descriptor channel_;
+  bool hosted_;
 };
 
 }  // namespace wattle::run

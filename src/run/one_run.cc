@@ -123,9 +123,9 @@ Run::Run(Created created, Preamble preamble, const RunnerOptions& options, Clock
 Result<void> Run::begin() {
   const Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   telemetry_.start();
-  auto guard = output_ ? GuardProcess::start(options_.program, files_, nothing.get(), output_->child_output(),
-                                             output_->child_error())
-                       : GuardProcess::start(options_.program, files_, 0, 1, 2);
+  const std::array<int, 3> streams =
+      output_ ? std::array{nothing.get(), output_->child_output(), output_->child_error()} : std::array{0, 1, 2};
+  auto guard = GuardProcess::start(options_.program, options_.guards, files_, streams);
   if (!guard) return tl::unexpected(guard.error());
   guard_.emplace(*std::move(guard));
   telemetry_.watch(guard_->pid());

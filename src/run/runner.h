@@ -40,8 +40,11 @@ enum class Streams {
   inherited,  // passed through untouched (`wattle measure`); no metrics are read from them
 };
 
+class GuardHost;
+
 struct RunnerOptions {
   std::filesystem::path program;  // this wattle's own executable: it is started again as the guard
+  GuardHost* guards = nullptr;    // makes guards at less cost, where many runs are to follow; must outlive them
   energy::ProbeOptions probes;
   Streams streams = Streams::captured;
   std::size_t output_limit = 64U << 20U;  // bytes kept of each stream; the rest is counted and dropped
@@ -91,7 +94,7 @@ using DirectoryOf = std::function<std::filesystem::path(const study::RunRequest&
 [[nodiscard]] Result<record::Attempt> load_attempt(const std::filesystem::path& directory);
 
 // The hidden subcommand `wattle guard DIRECTORY`: runs the child that DIRECTORY/request.json asks for. Returns its exit
-// code.
+// code. For the directory `-` it is a host of guards (run/guard_host.h).
 [[nodiscard]] int guard_main(const std::filesystem::path& directory);
 
 }  // namespace wattle::run
