@@ -36,16 +36,17 @@ struct Cell {
   std::optional<double> low;
   std::optional<double> high;
   std::string why_absent;
+  bool at_least = false;  // the value is a lower bound: censored
 
-  static Cell of(std::string words) { return {std::move(words), {}, {}, {}, {}}; }
-  static Cell of(double number) { return {{}, number, {}, {}, {}}; }
+  static Cell of(std::string words) { return {std::move(words), {}, {}, {}, {}, false}; }
+  static Cell of(double number) { return {{}, number, {}, {}, {}, false}; }
   static Cell of(double number, std::optional<double> low, std::optional<double> high) {
-    return {{}, number, low, high, {}};
+    return {{}, number, low, high, {}, false};
   }
   static Cell of(std::optional<double> number, std::string why_absent) {
-    return {{}, number, {}, {}, number ? std::string() : std::move(why_absent)};
+    return {{}, number, {}, {}, number ? std::string() : std::move(why_absent), false};
   }
-  static Cell absent(std::string why) { return {{}, {}, {}, {}, std::move(why)}; }
+  static Cell absent(std::string why) { return {{}, {}, {}, {}, std::move(why), false}; }
 };
 
 struct AnswerTable {

@@ -104,6 +104,30 @@ Comparison compare_ratios(std::span<const double> before, std::span<const double
   return compared_ratio(paired).comparison;
 }
 
+Shift ratio_of_samples(std::span<const double> x, std::span<const double> y) {
+  constexpr std::size_t kMostPairs = 4'000'000;
+  constexpr double kZ = 1.959963984540054;
+  const std::size_t n = x.size();
+  const std::size_t m = y.size();
+  if (n * m > kMostPairs) return {stats::median(x).value_or(1.0) / stats::median(y).value_or(1.0), {}, {}};
+  std::vector<double> differences;
+  differences.reserve(n * m);
+  for (const double a : x) {
+    for (const double b : y) differences.push_back(std::log(a) - std::log(b));
+  }
+  Shift shift;
+  shift.ratio = std::exp(stats::median(differences).value_or(0.0));
+  if (n < 4 || m < 4) return shift;
+  std::sort(differences.begin(), differences.end());
+  const double pairs = static_cast<double>(n * m);
+  const double deviation = std::sqrt(pairs * static_cast<double>(n + m + 1) / 12.0);
+  const double place = std::floor(pairs / 2.0 - kZ * deviation);
+  const auto k = static_cast<std::size_t>(std::max(1.0, place));
+  shift.low = std::exp(differences[k - 1]);
+  shift.high = std::exp(differences[n * m - k]);
+  return shift;
+}
+
 Compared compare_metric(std::span<const Pair> pairs, const study::Metric& metric) {
   const Paired paired = metric_differences(pairs, metric.goal == study::Goal::maximize ? 1.0 : -1.0);
   Compared compared = compare(paired);

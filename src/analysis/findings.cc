@@ -39,7 +39,8 @@ Basis weakest(Basis a, Basis b) {
   if (a == Basis::absent) return b;
   if (b == Basis::absent) return a;
   if (a == Basis::simulated || b == Basis::simulated) return Basis::simulated;
-  return a == Basis::estimated || b == Basis::estimated ? Basis::estimated : Basis::measured;
+  if (a == Basis::estimated || b == Basis::estimated) return Basis::estimated;
+  return a == Basis::imported || b == Basis::imported ? Basis::imported : Basis::measured;
 }
 
 ConfigurationSummary summarise(const WorkloadRuns& workload, const Configured& configured) {
@@ -110,6 +111,8 @@ std::string_view to_string(Basis basis) {
   switch (basis) {
     case Basis::measured:
       return "measured";
+    case Basis::imported:
+      return "imported";
     case Basis::estimated:
       return "estimated";
     case Basis::simulated:

@@ -11,8 +11,10 @@
 
 namespace wattle::analysis {
 
-// What the energy numbers rest on. Findings about energy are made of measured ones only.
-enum class Basis { measured, estimated, simulated, absent };
+// What the energy numbers rest on. Findings about energy are made of measured ones only, here or by whoever they were
+// imported from.
+enum class Basis { measured, imported, estimated, simulated, absent };
+[[nodiscard]] constexpr bool testable(Basis basis) { return basis == Basis::measured || basis == Basis::imported; }
 [[nodiscard]] std::string_view to_string(Basis basis);
 
 enum class Verdict { win, tie, loss, undecided };

@@ -62,6 +62,7 @@ std::string energy_caveat(Basis basis) {
     case Basis::absent:
       return "of energy nothing can be said, for none was read";
     case Basis::measured:
+    case Basis::imported:
       break;
   }
   return "that it saves energy is not shown";
@@ -107,7 +108,7 @@ std::string what_would_decide(const Findings& findings, const WorkloadRuns& work
 }
 
 std::string nothing_found(const Findings& findings, std::span<const WorkloadRuns> workloads) {
-  const bool of_energy = findings.basis == Basis::measured;
+  const bool of_energy = testable(findings.basis);
   std::size_t lost = 0;
   int pairs = 0;
   for (const MutantFinding& mutant : findings.mutants) {
@@ -138,7 +139,7 @@ std::string headline(const Findings& findings, std::span<const WorkloadRuns> wor
     return mutant.metric.pairs > 0 || mutant.time.pairs > 0;
   });
   if (!paired) return "Nothing can be compared: no block has a successful run of the original and one of a mutant.";
-  if (findings.basis == Basis::measured) {
+  if (testable(findings.basis)) {
     if (const MutantFinding* mutant = best(findings, true)) return found(*mutant, findings, workloads, true);
   } else if (const MutantFinding* mutant = best(findings, false)) {
     return found(*mutant, findings, workloads, false);

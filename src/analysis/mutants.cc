@@ -99,7 +99,7 @@ Verdict metric_verdict(const Compared& metric, bool mostly_failed, double alpha)
 
 Greener judge(const MutantFinding& finding, Basis basis, double alpha) {
   if (finding.metric.verdict == Verdict::loss) return Greener::no;
-  if (basis != Basis::measured) return Greener::untestable;
+  if (!testable(basis)) return Greener::untestable;
   if (below(finding.p_greener_holm, alpha)) return Greener::screened;
   return finding.energy.verdict == Verdict::loss ? Greener::no : Greener::undecided;
 }

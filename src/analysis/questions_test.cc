@@ -152,10 +152,216 @@ TEST(Drift, is_told_where_the_same_work_takes_ever_longer) {
   EXPECT_THAT(drift({}, {})->sentence, HasSubstr("control = true"));
 }
 
+// Runs of architectures in environments; noise is small and repeatable.
+class Cells {
+ public:
+  std::vector<Record> records;
+
+  Record& add(const std::string& architecture, const std::string& environment, int block, double joules,
+              double accuracy, double gflops) {
+    Record record;
+    study::Configuration& configuration = record.request.configuration;
+    configuration.workload = architecture;
+    configuration.label = "original";
+    configuration.environment.name = environment;
+    configuration.id = architecture + environment;
+    record.request.block = block;
+    record.request.key = configuration.id + std::to_string(block);
+    record.request.pair_key = record.request.key;
+    record.request.metric.name = "f1";
+    record.request.metric.tolerance = 0.01;
+    record.end = record::EndState::completed;
+    record.duration = seconds(100 + block);
+    const double wobble = 1.0 + 0.01 * ((block * 7) % 5);
+    record.measured = {to_microjoules(Joules{joules * wobble}), {}, 1.0, 0.0};
+    record.metrics = {{"f1", record::Split::test, {}, accuracy, {}},
+                      {"images_seen", record::Split::train, {}, 1000.0, {}},
+                      {"gflops", record::Split::train, {}, gflops, {}}};
+    records.push_back(std::move(record));
+    return records.back();
+  }
+
+  // The large one takes 5 times the energy on the small machine, 2 times on the large one.
+  static Cells crossed() {
+    Cells cells;
+    for (int block = 1; block <= 8; ++block) {
+      cells.add("small", "laptop", block, 100.0, 0.97, 0.06);
+      cells.add("large", "laptop", block, 500.0, 0.98, 10.0);
+      cells.add("small", "server", block, 200.0, 0.97, 0.06);
+      cells.add("large", "server", block, 400.0, 0.98, 10.0);
+    }
+    return cells;
+  }
+};
+
+TEST(Architectures, reduction_is_by_medians_within_an_environment) {
+  const auto answer = reduction(Cells::crossed().records, {});
+  ASSERT_TRUE(answer);
+  const AnswerTable& pairs = table(*answer, "pairs");
+  ASSERT_EQ(pairs.rows.size(), 2U);
+  EXPECT_EQ(cell(pairs, 0, "environment").text, "laptop");
+  EXPECT_NEAR(*cell(pairs, 0, "reduction").value, 0.8, 1e-12);
+  EXPECT_NEAR(*cell(pairs, 0, "metric_loss").value, 0.01 / 0.98, 1e-12);
+  EXPECT_EQ(cell(pairs, 0, "cliffs_delta").value, -1.0);
+  EXPECT_LT(*cell(pairs, 0, "p_value_holm").value, 0.01);
+  EXPECT_THAT(answer->sentence, HasSubstr("small instead of large takes 80.00 % less energy per image in laptop"));
+}
+
+TEST(Architectures, cost_per_image_divides_by_the_images_seen) {
+  const auto answer = cost_per_image(Cells::crossed().records, {});
+  const AnswerTable& cells = table(*answer, "cells");
+  ASSERT_EQ(cells.rows.size(), 4U);
+  EXPECT_EQ(cell(cells, 0, "architecture").text, "large");
+  EXPECT_NEAR(*cell(cells, 0, "energy_per_image_j").value * 1000.0, *cell(cells, 0, "energy_j").value, 1e-9);
+}
+
+TEST(Architectures, what_depends_on_the_environment_is_an_interaction_and_decides_the_placement) {
+  const Cells crossed = Cells::crossed();
+  EXPECT_LT(*cell(table(*interaction(crossed.records, {}), "test"), 0, "p_value").value, 0.01);
+  const auto placed = placement(crossed.records, {});
+  const AnswerTable& where = table(*placed, "placement");
+  ASSERT_EQ(where.rows.size(), 2U);
+  EXPECT_EQ(cell(where, 0, "environment").text, "server") << "large";
+  EXPECT_EQ(cell(where, 1, "environment").text, "laptop") << "small";
+  EXPECT_EQ(cell(where, 0, "decided").text, "yes");
+  EXPECT_NEAR(*cell(where, 0, "reduction").value, 0.2, 0.02);
+}
+
+TEST(Architectures, the_front_holds_what_nothing_beats) {
+  const AnswerTable cells = table(*front(Cells::crossed().records, {}), "cells");
+  std::vector<std::string> on;
+  for (std::size_t i = 0; i < cells.rows.size(); ++i) on.push_back(cell(cells, i, "front").text);
+  EXPECT_EQ(on, (std::vector<std::string>{"no", "yes", "yes", "no"}))
+      << "large laptop, small laptop, large server, small server";
+}
+
+TEST(Architectures, omnibus_and_complexity_see_clear_differences) {
+  const Cells crossed = Cells::crossed();
+  const auto tests = omnibus(crossed.records, {});
+  EXPECT_LT(*cell(table(*tests, "tests"), 0, "p_value").value, 0.01);
+  EXPECT_EQ(table(*tests, "normality").rows.size(), table(*tests, "pairs").rows.size() * 2);
+  const auto relation = complexity(crossed.records, {});
+  EXPECT_GT(*cell(table(*relation, "relations"), 0, "rho").value, 0.8);
+}
+
+TEST(Architectures, one_environment_places_nothing_and_says_so) {
+  Cells cells;
+  for (int block = 1; block <= 3; ++block) cells.add("a", "here", block, 10.0, 0.9, 1.0);
+  EXPECT_THAT(placement(cells.records, {})->sentence, HasSubstr("cannot be said"));
+  EXPECT_THAT(interaction(cells.records, {})->sentence, HasSubstr("cannot be tested"));
+}
+
+// Settings of one workload that end by a target of their own.
+Record& add_setting(Cells& cells, double batch, double rate, int block, double joules, record::EndState end) {
+  Record& record = cells.add("net", "v100", block, joules, 0.6, 1.0);
+  study::Configuration& configuration = record.request.configuration;
+  configuration.hyperparameters = {{"batch_size", batch}, {"learning_rate", rate}};
+  configuration.label = "batch_size " + study::to_text(batch) + ", learning_rate " + study::to_text(rate);
+  if (batch == 64 && rate == 0.1) {
+    configuration.label = "original";
+  } else {
+    configuration.varied = {"batch_size", "learning_rate"};
+  }
+  configuration.id = configuration.label;
+  record.request.key = configuration.label + std::to_string(block);
+  record.measured.energy = to_microjoules(Joules{joules});
+  record.end = end;
+  return record;
+}
+
+Cells grid_of_settings() {
+  Cells cells;
+  for (int block = 1; block <= 3; ++block) {
+    add_setting(cells, 64, 0.1, block, 1000.0 + block, record::EndState::reached);
+    add_setting(cells, 128, 0.1, block, 500.0 + block, record::EndState::reached);
+    add_setting(cells, 64, 0.01, block, 2500.0, record::EndState::censored);
+    add_setting(cells, 128, 0.01, block, 700.0, block == 1 ? record::EndState::diverged : record::EndState::reached);
+  }
+  return cells;
+}
+
+TEST(Target, censored_runs_are_bounds_and_failures_never_reach) {
+  const Cells cells = grid_of_settings();
+  const auto target = to_target(cells.records, {});
+  ASSERT_TRUE(target);
+  const AnswerTable& settings = table(*target, "settings");
+  ASSERT_EQ(settings.rows.size(), 4U);
+  EXPECT_EQ(cell(settings, 0, "setting").text, "net batch_size 128.0, learning_rate 0.01");
+  EXPECT_EQ(cell(settings, 0, "failed").value, 1.0);
+  EXPECT_EQ(cell(settings, 2, "censored").value, 3.0);
+  EXPECT_TRUE(cell(settings, 2, "median_energy_j").at_least);
+  EXPECT_EQ(cell(settings, 3, "median_energy_j").value, 1002.0);
+  const auto answer = spread(cells.records, {});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(cell(table(*answer, "spread"), 0, "spread").text, ">= 4.98") << "2500 J at least against 502 J";
+  EXPECT_NEAR(*cell(table(*answer, "spread"), 0, "default_to_best").value, 1002.0 / 502.0, 1e-9);
+  const auto map = heat_map(cells.records, {});
+  ASSERT_TRUE(map);
+  EXPECT_EQ(table(*map, "map").rows.size(), 2U);
+  EXPECT_TRUE(cell(table(*map, "map"), 0, "learning_rate_0.01").at_least);
+}
+
+TEST(Target, is_asked_for_where_runs_have_none_of_their_own) {
+  Cells cells;
+  cells.add("a", "here", 1, 10.0, 0.9, 1.0);
+  const auto answer = to_target(cells.records, {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().kind, ErrorKind::bad_input);
+  EXPECT_THAT(answer.error().hint, HasSubstr("--target"));
+}
+
+TEST(Greener, what_failures_cost_is_paid_by_those_that_succeed) {
+  Cells cells = grid_of_settings();
+  const auto answer = greener(cells.records, {});
+  ASSERT_TRUE(answer);
+  const AnswerTable& all = table(*answer, "configurations");
+  for (std::size_t i = 0; i < all.rows.size(); ++i) {
+    if (cell(all, i, "failures").value != 1.0) continue;
+    EXPECT_EQ(cell(all, i, "energy_per_success_j").value, 1050.0) << "three times 700 J for two successes";
+    EXPECT_EQ(cell(all, i, "completers_only_energy_j").value, 700.0);
+    return;
+  }
+  FAIL() << "the setting that failed once vanished";
+}
+
+TEST(Susceptible, compares_rho_alone_and_beside) {
+  std::vector<Record> records;
+  for (const bool beside : {false, true}) {
+    for (int block = 1; block <= 6; ++block) {
+      for (int value = 1; value <= 4; ++value) {
+        Cells one;
+        Record& record = one.add("net", "here", block, 0.0, 0.9, 1.0);
+        study::Configuration& configuration = record.request.configuration;
+        configuration.hyperparameters = {{"epochs", static_cast<double>(value)}};
+        configuration.id = std::to_string(value) + (beside ? "b" : "a");
+        configuration.label = value == 2 ? "original" : "epochs " + std::to_string(value);
+        if (value != 2) configuration.varied = {"epochs"};
+        if (beside) configuration.colocation.partners = {"other/original"};
+        record.request.key = configuration.id + std::to_string(block);
+        // Alone energy has nothing to do with epochs; beside it follows them.
+        const double joules = beside ? 100.0 * value : 100.0 + 10.0 * ((block * 5 + value * 3) % 7);
+        record.measured.energy = to_microjoules(Joules{joules});
+        records.push_back(record);
+      }
+    }
+  }
+  const auto answer = susceptible(records, {});
+  ASSERT_TRUE(answer);
+  const AnswerTable& parameters = table(*answer, "parameters");
+  ASSERT_EQ(parameters.rows.size(), 1U);
+  EXPECT_EQ(cell(parameters, 0, "rho_beside").value, 1.0);
+  EXPECT_GT(*cell(parameters, 0, "difference").low, 0.2);
+  EXPECT_NEAR(*cell(parameters, 0, "relative_change_beside").value, (0.5 + 0.5 + 1.0) / 3.0, 1e-9);
+  EXPECT_THAT(answer->sentence, HasSubstr("1 of 1"));
+}
+
 TEST(Questions, have_names_of_their_own) {
   for (const Question& one : questions()) {
     EXPECT_EQ(question(one.name), &one);
-    EXPECT_TRUE(one.answer(std::span<const Record>{}, {})) << one.name << " of nothing must say so, not fail";
+    const auto answer = one.answer(std::span<const Record>{}, {});
+    const bool needs_names = one.name == "pretraining" || one.name == "multitask";
+    EXPECT_EQ(answer.has_value(), !needs_names) << one.name << " of nothing must say so";
+    EXPECT_TRUE(!answer || !answer->sentence.empty()) << one.name;
   }
   EXPECT_EQ(question("nonsense"), nullptr);
 }

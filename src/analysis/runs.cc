@@ -73,6 +73,7 @@ void take_energies(WorkloadRuns& workload) {
   std::vector<std::pair<Run*, record::RunEnergy>> energies;
   long estimated = 0;
   bool simulated = false;
+  bool imported = false;
   for (auto& [key, run] : workload.runs) {
     if (!run.succeeded) continue;
     if (run.record->duration && run.record->duration->value > 0) run.time_s = to_seconds(*run.record->duration).value;
@@ -81,11 +82,15 @@ void take_energies(WorkloadRuns& workload) {
     energies.emplace_back(&run, *energy);
     estimated += energy->estimated ? 1 : 0;
     simulated = simulated || run.record->simulated;
+    imported = imported || run.record->fingerprint.contains("imported");
   }
   if (energies.empty()) return;
   const long measured = static_cast<long>(energies.size()) - estimated;
   workload.provenance_mixed = estimated > 0 && measured > 0;
-  workload.basis = simulated ? Basis::simulated : estimated > 0 ? Basis::estimated : Basis::measured;
+  workload.basis = simulated       ? Basis::simulated
+                   : estimated > 0 ? Basis::estimated
+                   : imported      ? Basis::imported
+                                   : Basis::measured;
   const bool kept_kind = estimated >= measured;
   for (const auto& [run, energy] : energies) {
     if (energy.estimated == kept_kind) run->energy_j = energy.energy.value;
@@ -127,16 +132,6 @@ void group(WorkloadRuns& workload) {
 
 // --- Outliers ------------------------------------------------------------------------------------------------------
 
-std::optional<double> value_of(const Run& run, const std::string& measure, const std::string& metric) {
-  if (measure == "energy") return run.energy_j;
-  if (measure == "time") return run.time_s;
-  if (measure == metric) return run.metric;
-  for (const energy::Measure& told : run.record->measures) {
-    if (told.name == measure) return told.mean;
-  }
-  return std::nullopt;
-}
-
 struct Ranked {
   double value = 0.0;
   Run* run = nullptr;
@@ -147,7 +142,7 @@ std::vector<Ranked> ranked(WorkloadRuns& workload, const Configured& configured,
   for (const Run* shown : configured.runs) {
     Run& run = workload.runs.at(shown->record->request.key);
     if (!run.succeeded) continue;
-    if (const auto value = value_of(run, measure, workload.metric.name)) values.push_back({*value, &run});
+    if (const auto value = value_of(run, measure)) values.push_back({*value, &run});
   }
   std::stable_sort(values.begin(), values.end(), [](const Ranked& a, const Ranked& b) { return a.value < b.value; });
   return values;
@@ -232,6 +227,27 @@ std::vector<WorkloadRuns> collect(std::span<const Record> records, Outliers outl
     if (outliers == Outliers::apply) leave_out(workload);
   }
   return workloads;
+}
+
+std::optional<double> value_of(const Run& run, std::string_view name) {
+  if (!run.succeeded) return std::nullopt;
+  if (name == "energy") return run.energy_j;
+  if (name == "time") return run.time_s;
+  const record::Record& record = *run.record;
+  if (name == "energy_per_image" || name == "time_per_image") {
+    const auto images = value_of(run, "images_seen");
+    const auto spent = name == "energy_per_image" ? run.energy_j : run.time_s;
+    if (!images || *images <= 0.0 || !spent) return std::nullopt;
+    return *spent / *images;
+  }
+  if (name == record.request.metric.name) return run.metric;
+  for (const record::MetricPoint& point : record.metrics) {
+    if (point.name == name && !point.epoch && std::isfinite(point.value)) return point.value;
+  }
+  for (const energy::Measure& told : record.measures) {
+    if (told.name == name) return told.mean;
+  }
+  return std::nullopt;
 }
 
 std::vector<Pair> pairs_of(const WorkloadRuns& workload, const Configured& mutant) {

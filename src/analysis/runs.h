@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/findings.h"
@@ -24,6 +25,10 @@ struct Run {
   std::optional<double> time_s;    // above 0
   std::optional<double> metric;    // natural sign, of the workload's one metric and split
 };
+
+// One number of a run that succeeded: "energy", "time", "energy_per_image", "time_per_image" (where it told
+// images_seen), a metric of the whole run, or the mean of a gauge of telemetry.
+[[nodiscard]] std::optional<double> value_of(const Run& run, std::string_view name);
 
 struct Configured {
   const study::Configuration* configuration = nullptr;

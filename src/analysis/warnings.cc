@@ -20,6 +20,7 @@ using Sentences = std::vector<std::string>;
 
 void about_basis(const Findings& findings, std::span<const WorkloadRuns> workloads, Sentences& out) {
   if (findings.basis == Basis::simulated) out.push_back("energy here is simulated: it is no finding about any machine");
+  if (findings.basis == Basis::imported) out.push_back("energy here is imported: others measured it");
   if (findings.basis == Basis::estimated) {
     out.push_back(
         "energy here is estimated from time and CPU use: compare times, and confirm on a machine with a counter");
@@ -53,7 +54,7 @@ void about_domains(std::span<const WorkloadRuns> workloads, Sentences& out) {
   std::set<std::string> sets;
   std::set<std::string> only_estimated;
   for (const WorkloadRuns& workload : workloads) {
-    if (workload.basis != Basis::measured) continue;
+    if (!testable(workload.basis)) continue;
     for (const auto& [key, run] : workload.runs) {
       if (!run.energy_j) continue;
       std::vector<std::string> measured;
@@ -116,8 +117,11 @@ void about_failures(const Findings& findings, const WorkloadRuns& workload, Sent
 }
 
 void about_completeness(const WorkloadRuns& workload, Sentences& out) {
+  const bool adaptive = std::any_of(workload.runs.begin(), workload.runs.end(), [](const auto& run) {
+    return run.second.record->request.protocol.repetitions.adaptive();
+  });
   const auto planned = workload.configurations.size() * static_cast<std::size_t>(workload.blocks);
-  if (workload.runs.size() < planned) {
+  if (workload.runs.size() < planned && !adaptive) {  // where what is decided ends early
     out.push_back(fmt::format("{}: {} of {} runs are missing, so blocks are incomplete and give fewer pairs",
                               workload.name, planned - workload.runs.size(), planned));
   }

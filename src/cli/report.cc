@@ -20,7 +20,7 @@ struct ReportOptions {
   std::string study;
   std::string format;    // empty: text, json with --json, or by --output's ending
   std::string question;  // "NAME" or "NAME.TABLE"; empty: the findings
-  std::optional<double> target;
+  analysis::Asked asked;
   bool list = false;
   bool explain = false;
   std::vector<std::string> telemetry;
@@ -90,7 +90,7 @@ int answer(const Context& context, const ReportOptions& options, const std::vect
   const auto dot = options.question.find('.');
   const auto question = question_of(options.question.substr(0, dot));
   if (!question) return tell(question.error());
-  auto answer = (*question)->answer(records, {options.target, 0.05});
+  auto answer = (*question)->answer(records, options.asked);
   if (!answer) return tell(answer.error());
   answer->study = study;
   const std::string table = dot == std::string::npos ? std::string() : options.question.substr(dot + 1);
@@ -134,8 +134,15 @@ void add_report(CLI::App& app, Context& context, Chosen& chosen) {
                   "Answer this one instead (NAME, or NAME.TABLE for one of its tables; --list names them)")
       ->type_name("NAME");
   sub->add_flag("--list", options->list, "Name the questions that can be asked");
-  sub->add_option("--target", options->target, "Of the metric, for questions about energy to target")
+  sub->add_option("--target", options->asked.target, "Of the metric, for questions about energy to target")
       ->type_name("VALUE");
+  sub->add_option("--pretrain", options->asked.pretrain, "Workload, for the question pretraining")->type_name("NAME");
+  sub->add_option("--finetune", options->asked.finetune, "Workload, for the question pretraining")->type_name("NAME");
+  sub->add_option("--scratch", options->asked.scratch, "Workload, for the question pretraining")->type_name("NAME");
+  sub->add_option("--joint", options->asked.joint, "Workload, for the question multitask")->type_name("NAME");
+  sub->add_option("--single", options->asked.single, "Workload, for the question multitask (repeatable)")
+      ->type_name("NAME")
+      ->allow_extra_args(false);
   sub->add_option("--measure", options->telemetry,
                   "Telemetry to correlate with the hyperparameters too (repeatable; names: wattle metrics)")
       ->type_name("NAME");

@@ -67,7 +67,7 @@ std::string interval_shown(const Cell& cell, Unit unit) {
 std::string text_of(const Cell& cell, const Column& column) {
   if (!cell.text.empty()) return printable(cell.text);
   if (!cell.value) return std::string(kAbsent);
-  std::string text = shown(*cell.value, column.unit);
+  std::string text = (cell.at_least ? "≥ " : "") + shown(*cell.value, column.unit);
   if (const std::string interval = interval_shown(cell, column.unit); !interval.empty()) text += " " + interval;
   return text;
 }
@@ -182,6 +182,7 @@ ordered_json row_json(const AnswerTable& table, const std::vector<Cell>& row) {
       object[column.key + "_low"] = cell.low ? json_number(*cell.low) : ordered_json();
       object[column.key + "_high"] = cell.high ? json_number(*cell.high) : ordered_json();
     }
+    if (cell.at_least) object[column.key + "_at_least"] = true;
     if (!cell.why_absent.empty()) object[column.key + "_why_absent"] = cell.why_absent;
   }
   return object;
@@ -211,7 +212,8 @@ std::string csv(const AnswerTable& table) {
   for (const auto& row : table.rows) {
     std::vector<std::string> fields;
     for (std::size_t i = 0; i < row.size(); ++i) {
-      fields.push_back(row[i].text.empty() ? field(row[i].value) : row[i].text);
+      const std::string value = (row[i].at_least ? ">=" : "") + field(row[i].value);
+      fields.push_back(row[i].text.empty() ? value : row[i].text);
       if (table.columns[i].interval) fields.insert(fields.end(), {field(row[i].low), field(row[i].high)});
     }
     out += csv_line(fields);

@@ -14,6 +14,8 @@ std::string energy_words(analysis::Basis basis) {
              "machine "
              "without overlap (wall, else psys, else packages and dram, plus GPUs). The energy of a window is the "
              "difference of a cumulative series at its two edges.";
+    case analysis::Basis::imported:
+      return "joules as whoever measured them told them; Wattle did not see the readings.";
     case analysis::Basis::estimated:
       return "no domain of this machine is measured. The joules come from a model of time, CPU use and memory, so a "
              "finding about energy would be one about time: energy is shown, and decides nothing.";

@@ -59,6 +59,7 @@ bool is_share(const Findings& findings) {
 std::string_view qualifier(Basis basis) {
   if (basis == Basis::estimated) return " est.";
   if (basis == Basis::simulated) return " simulated";
+  if (basis == Basis::imported) return " imported";
   return "";
 }
 
@@ -79,7 +80,7 @@ std::vector<std::string> losses(const Findings& findings, const MutantFinding& m
     reasons.push_back(std::string(what) + (p ? ", " + p_words(p) + " Holm" : ""));
   };
   lost(mutant.metric, "worse " + findings.metric);
-  if (findings.basis == Basis::measured) {
+  if (testable(findings.basis)) {
     lost(mutant.energy, "more energy");
   } else {
     lost(mutant.time, "slower");
@@ -90,7 +91,7 @@ std::vector<std::string> losses(const Findings& findings, const MutantFinding& m
 std::string verdict_word(const Findings& findings, const MutantFinding& mutant, bool shown_against) {
   if (mutant.greener == Greener::screened) return "greener";
   if (mutant.faster_at_no_loss) return "faster, no loss";
-  const bool slower = findings.basis != Basis::measured && mutant.time.verdict == Verdict::loss;
+  const bool slower = !testable(findings.basis) && mutant.time.verdict == Verdict::loss;
   return shown_against || slower || mutant.greener == Greener::no ? "loss" : "undecided";
 }
 
@@ -197,7 +198,7 @@ std::string absolute(const Measure& measure, std::optional<double> value) {
 }
 
 Ruling ruling(const Findings& findings, const MutantFinding& mutant) {
-  const bool measured = findings.basis == Basis::measured;
+  const bool measured = testable(findings.basis);
   const std::string caveat = energy_caveat(findings);
   std::vector<std::string> parts = losses(findings, mutant);
   Ruling rule{verdict_word(findings, mutant, !parts.empty()), {}, Tone::dim};
@@ -231,7 +232,7 @@ std::string status(const Findings& findings) {
   const bool screened = std::any_of(findings.mutants.begin(), findings.mutants.end(),
                                     [](const auto& mutant) { return mutant.greener == Greener::screened; });
   if (screened) return "screened";
-  if (findings.basis != Basis::measured) return "untestable here";
+  if (!testable(findings.basis)) return "untestable here";
   const bool open = std::any_of(findings.mutants.begin(), findings.mutants.end(),
                                 [](const auto& mutant) { return mutant.greener == Greener::undecided; });
   return open ? "undecided" : "not greener";
@@ -244,7 +245,7 @@ const MutantFinding* best(const Findings& findings) {
     if (mutant.greener != Greener::screened) continue;
     if (!found || cost(mutant.energy) < cost(found->energy)) found = &mutant;
   }
-  if (findings.basis == Basis::measured) return found;
+  if (testable(findings.basis)) return found;
   for (const MutantFinding& mutant : findings.mutants) {
     if (!mutant.faster_at_no_loss) continue;
     if (!found || cost(mutant.time) < cost(found->time)) found = &mutant;
