@@ -133,6 +133,22 @@ double sum_of(std::span<const double> values) {
   return sum;
 }
 
+// Of as many values as there are, drawn with replacement. Two sums at once: one would wait for each addition.
+double drawn_sum(const std::vector<double>& values, Random& random) {
+  const auto size = static_cast<std::uint32_t>(values.size());
+  double even = 0.0;
+  double odd = 0.0;
+  std::uint32_t i = 0;
+  for (; i + 2 <= size; i += 2) {
+    const double first = values[random.below(size)];
+    const double second = values[random.below(size)];
+    even += first;
+    odd += second;
+  }
+  if (i < size) even += values[random.below(size)];
+  return even + odd;
+}
+
 }  // namespace
 
 Result<Bootstrap> bootstrap(std::span<const double> sample, const Statistic& statistic,
@@ -166,15 +182,12 @@ Result<Bootstrap> bootstrap_mean(std::span<const double> sample, const Bootstrap
   std::vector<double> shifted(sample.begin(), sample.end());
   for (double& value : shifted) value -= origin;
   const auto n = static_cast<double>(sample.size());
-  const auto size = static_cast<std::uint32_t>(sample.size());
   const double sum = sum_of(shifted);
   Resampled drawn{
       origin + sum / n, std::vector<double>(static_cast<std::size_t>(options.resamples)), {}, largest_size(sample)};
   Random random(options.seed);
   for (double& value : drawn.values) {
-    double total = 0.0;
-    for (std::uint32_t i = 0; i < size; ++i) total += shifted[random.below(size)];
-    value = origin + total / n;
+    value = origin + drawn_sum(shifted, random) / n;
   }
   if (options.method == BootstrapMethod::bca) {
     for (const double value : shifted) drawn.jackknife.push_back(origin + (sum - value) / (n - 1.0));

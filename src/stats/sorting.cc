@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t kFew = 24;
 constexpr std::size_t kMany = 400;  // where radix sort overtakes std::sort
-constexpr unsigned kDigitBits = 11;
-constexpr unsigned kDigits = 6;  // 66 bits hold the 64 of a double
+constexpr unsigned kDigitBits = 8;
+constexpr unsigned kDigits = 8;
 constexpr std::size_t kBuckets = 1U << kDigitBits;
 constexpr std::uint64_t kSign = std::uint64_t{1} << 63U;
 
