@@ -73,7 +73,8 @@ std::vector<StatsTest> all_tests() {
 
 int list(const Context& context) {
   nlohmann::json json = nlohmann::json::array();
-  report::Table table({{.head = "Test"}, {.head = "Options"}});
+  const int width = terminal_width(1);
+  std::string text;
   for (const StatsTest& test : all_tests()) {
     std::string options;
     nlohmann::json names = nlohmann::json::array();
@@ -82,11 +83,11 @@ int list(const Context& context) {
       names.push_back("--" + option);
     }
     json.push_back({{"test", test.name}, {"what", test.what}, {"options", names}});
-    table.add_row({{test.name}, {test.what}});
-    table.add_note({options, report::Tone::dim}, 4);
+    text += report::wrapped(test.what, width, fmt::format("{:<20}", test.name));
+    text += report::toned(report::wrapped(options, width, std::string(20, ' ')), report::Tone::dim, wants_colour(1));
   }
   if (context.json) return give(context, json);
-  return give(context, table.render(terminal_width(1), wants_colour(1)));
+  return give(context, text);
 }
 
 // Options that were given but mean nothing to the test would mislead by silence.

@@ -148,23 +148,23 @@ Result<StatsAnswer> power(const StatsRequest& request) {
   json comparisons = json::array();
   for (const Planned& one : planned(request)) {
     json item{{"test", one.test}};
-    std::string line = fmt::format("{}:", one.test);
+    std::vector<std::string> parts;
     if (one.smallest_p >= 0.0) {
       item["fewest_for_any_significance"] = number_or_null(one.fewest);
-      if (one.fewest) line += fmt::format(" at least {} for any p below {}", *one.fewest, request.alpha);
+      if (one.fewest) parts.push_back(fmt::format("at least {} for any p below {}", *one.fewest, request.alpha));
       if (request.n) {
         item["smallest_p_value"] = one.smallest_p;
-        line += fmt::format(", {} give {:.3g} at best", *request.n, one.smallest_p);
+        parts.push_back(fmt::format("{} give {:.3g} at best", *request.n, one.smallest_p));
       }
     }
     if (request.effect && (one.size || one.power)) {
       item["n_for_power"] = number_or_null(one.size);
-      if (one.size) line += fmt::format(" {} for a power of {}", *one.size, request.power);
+      if (one.size) parts.push_back(fmt::format("{} for a power of {}", *one.size, request.power));
       item["power"] = number_or_null(one.power);
-      if (one.power) line += fmt::format(", {} have {:.3g}", *request.n, *one.power);
+      if (one.power) parts.push_back(fmt::format("{} have a power of {:.3g}", *request.n, *one.power));
     }
     if (item.size() == 1) continue;
-    answer.figures.push_back(line);
+    answer.figures.push_back(fmt::format("{}: {}", one.test, join(parts, ", ")));
     comparisons.push_back(std::move(item));
   }
   answer.json = {{"statistic", nullptr},
