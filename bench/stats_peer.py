@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Wattle's statistics against SciPy's, in turn on the same numbers, one thread each.
+"""Wattle's statistics against SciPy's, in turn on the same numbers, one thread each, by CPU time.
 
     /usr/bin/python3 bench/stats_peer.py build/release/bin/stats_bench [ROUNDS]
 
@@ -141,9 +141,9 @@ def main():
                 part, scale, times, ratios = data[:rows], len(data) / rows, [], []
                 for _ in range(rounds):
                     mine, total = ours(name, data)
-                    start = time.perf_counter()
+                    start = time.process_time()
                     theirs_total = function(part)
-                    theirs = (time.perf_counter() - start) * scale
+                    theirs = (time.process_time() - start) * scale
                     times.append((mine, theirs))
                     ratios.append(theirs / mine)
                 if scale == 1:

@@ -140,13 +140,24 @@ double drawn_sum(const std::vector<double>& values, Random& random) {
   double odd = 0.0;
   std::uint32_t i = 0;
   for (; i + 2 <= size; i += 2) {
-    const double first = values[random.below(size)];
-    const double second = values[random.below(size)];
-    even += first;
-    odd += second;
+    const auto [first, second] = random.two_below(size);
+    even += values[first];
+    odd += values[second];
   }
   if (i < size) even += values[random.below(size)];
   return even + odd;
+}
+
+// The same draws as drawn_sum's, as a sample.
+void draw(std::span<const double> sample, Random& random, std::vector<double>& resample) {
+  const auto size = static_cast<std::uint32_t>(sample.size());
+  std::uint32_t i = 0;
+  for (; i + 2 <= size; i += 2) {
+    const auto [first, second] = random.two_below(size);
+    resample[i] = sample[first];
+    resample[i + 1] = sample[second];
+  }
+  if (i < size) resample[i] = sample[random.below(size)];
 }
 
 }  // namespace
@@ -159,7 +170,7 @@ Result<Bootstrap> bootstrap(std::span<const double> sample, const Statistic& sta
   std::vector<double> resample(sample.size());
   Random random(options.seed);
   for (double& value : drawn.values) {
-    for (double& one : resample) one = sample[random.below(static_cast<std::uint32_t>(sample.size()))];
+    draw(sample, random, resample);
     value = statistic(resample);
   }
   if (options.method == BootstrapMethod::bca) {

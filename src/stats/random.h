@@ -23,8 +23,17 @@ class Random {
   }
   // Uniform in 0 … n − 1, 0 < n: the upper half of 32 random bits by n, without bias (Lemire, "Fast random integer
   // generation in an interval", ACM Transactions on Modeling and Computer Simulation 29, 2019).
-  [[nodiscard]] std::uint32_t below(std::uint32_t n) {
-    std::uint64_t product = (bits() >> 32U) * n;
+  [[nodiscard]] std::uint32_t below(std::uint32_t n) { return scaled(bits() >> 32U, n); }
+  // Two of them from one draw: its upper half, then its lower.
+  [[nodiscard]] std::pair<std::uint32_t, std::uint32_t> two_below(std::uint32_t n) {
+    const std::uint64_t drawn = bits();
+    const std::uint32_t first = scaled(drawn >> 32U, n);
+    return {first, scaled(drawn & 0xFFFFFFFFU, n)};
+  }
+
+ private:
+  [[nodiscard]] std::uint32_t scaled(std::uint64_t half, std::uint32_t n) {
+    std::uint64_t product = half * n;
     if (static_cast<std::uint32_t>(product) < n) {
       const std::uint32_t uneven = (0U - n) % n;  // 2^32 mod n
       while (static_cast<std::uint32_t>(product) < uneven) product = (bits() >> 32U) * n;
@@ -32,7 +41,6 @@ class Random {
     return static_cast<std::uint32_t>(product >> 32U);
   }
 
- private:
   std::uint64_t state_;
 };
 

@@ -236,17 +236,24 @@ class SplitMix:
         z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
         return z ^ (z >> 31)
 
-    def below(self, n):
-        while True:
-            product = (self.bits() >> 32) * n
-            if product % 2**32 >= 2**32 % n:
-                return product >> 32
+    def scaled(self, half, n):
+        while half * n % 2**32 < 2**32 % n:
+            half = self.bits() >> 32
+        return half * n >> 32
+
+    def resample(self, x):
+        """Two places of each number drawn, the last of an odd many by itself."""
+        drawn = []
+        for _ in range(len(x) // 2):
+            bits = self.bits()
+            drawn += [x[self.scaled(bits >> 32, len(x))], x[self.scaled(bits & 0xFFFFFFFF, len(x))]]
+        return drawn + ([x[self.scaled(self.bits() >> 32, len(x))]] if len(x) % 2 else [])
 
 
 def bootstrap(x, name, statistic, seed, resamples, level):
     draw = SplitMix(seed)
     x = numpy.array(x)
-    drawn = numpy.array([[x[draw.below(len(x))] for _ in x] for _ in range(resamples)])
+    drawn = numpy.array([draw.resample(x) for _ in range(resamples)])
     values = statistic(drawn, axis=-1)
     seen = statistic(x, axis=-1)
     values[numpy.abs(values - seen) <= 1e-12 * numpy.abs(x).max()] = seen  # equal but for rounding
