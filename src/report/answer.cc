@@ -94,6 +94,12 @@ std::vector<std::string> reasons(const AnswerTable& table) {
 
 constexpr std::size_t kMostReasons = 5;
 
+std::string reasons_text(const AnswerTable& table, const Options& options) {
+  const std::vector<std::string> absent = reasons(table);
+  if (absent.empty() || absent.size() > kMostReasons) return {};
+  return wrapped(fmt::format("{} {}", kAbsent, join(absent, "; ")), options.width);
+}
+
 // Columns that the table would fill if nothing were shortened.
 std::size_t natural_width(const AnswerTable& table) {
   std::size_t total = 0;
@@ -126,7 +132,7 @@ std::string table_text(const AnswerTable& table, const Options& options) {
   if (natural_width(table) > static_cast<std::size_t>(options.width)) {
     std::string out = "\n" + wrapped(printable(table.title), options.width);
     for (const auto& row : table.rows) out += row_text(table, row, options);
-    return out;
+    return out + reasons_text(table, options);
   }
   std::vector<report::Column> columns;
   for (std::size_t i = 0; i < table.columns.size(); ++i) {
@@ -141,11 +147,7 @@ std::string table_text(const AnswerTable& table, const Options& options) {
   }
   std::string out =
       "\n" + wrapped(printable(table.title), options.width) + laid_out.render(options.width, options.colour);
-  const std::vector<std::string> absent = reasons(table);
-  if (!absent.empty() && absent.size() <= kMostReasons) {
-    out += wrapped(fmt::format("{} {}", kAbsent, join(absent, "; ")), options.width);
-  }
-  return out;
+  return out + reasons_text(table, options);
 }
 
 std::string text(const Answer& answer, const std::vector<const AnswerTable*>& tables, const Options& asked) {

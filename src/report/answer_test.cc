@@ -58,8 +58,9 @@ TEST(Answer, text_has_units_intervals_and_reasons) {
 
 TEST(Answer, a_table_that_is_too_wide_becomes_lines_and_loses_nothing) {
   const std::string text = rendered(Format::text, 40);
-  EXPECT_THAT(text, HasSubstr("change −21 % [−27, −15 %]"));
+  EXPECT_THAT(text, HasSubstr("change −21 %\n  [−27, −15 %] · p 0.016"));
   EXPECT_THAT(text, HasSubstr("12.4 kJ"));
+  EXPECT_THAT(text, HasSubstr("no block has both"));
 }
 
 TEST(Answer, json_has_plain_numbers_and_null_with_the_reason) {
@@ -74,7 +75,7 @@ TEST(Answer, json_has_plain_numbers_and_null_with_the_reason) {
 }
 
 TEST(Answer, csv_is_one_table_with_units_in_its_names) {
-  EXPECT_EQ(rendered(Format::csv).substr(0, 76),
+  EXPECT_EQ(rendered(Format::csv).substr(0, 77),
             "members,n,energy_j,energy_change,energy_change_low,energy_change_high,p_value");
   EXPECT_EQ(rendered(Format::csv, 80, "empty"), "a\n");
   const auto none = render(sample(), Format::csv, {}, "nonsense");
