@@ -8,19 +8,6 @@
 
 namespace wattle::trainer {
 
-/// Drops gradients instead of filling them with zeros: 2.x by a default that 1.13 has not.
-inline void drop_gradients(torch::optim::Optimizer& optimizer) {
-#if TORCH_VERSION_MAJOR >= 2
-  optimizer.zero_grad(/*set_to_none=*/true);
-#else
-  for (auto& group : optimizer.param_groups()) {
-    for (torch::Tensor& parameter : group.params()) {
-      parameter.mutable_grad().reset();
-    }
-  }
-#endif
-}
-
 /// Whether an exception of libtorch means that memory is spent: the CPU's allocator throws a plain error in both.
 inline bool is_out_of_memory(const c10::Error& error) {
   const std::string_view text = error.what_without_backtrace();
@@ -28,6 +15,51 @@ inline bool is_out_of_memory(const c10::Error& error) {
          text.find("can't allocate memory") != std::string_view::npos ||
          text.find("not enough memory") != std::string_view::npos;
 }
+
+/// While it lives, this thread computes products in bfloat16 on that device (autocast). 2.4 and later have one function
+/// for all devices, the ones before it one a device. Does nothing where `on` is false. Autocast keeps copies of weights
+/// in bfloat16 until the outermost one ends: one such object a step, no more.
+class Autocast {
+ public:
+  Autocast(bool on, torch::Device device) : on_(on), cuda_(device.is_cuda()) {
+    if (on_) {
+      set(true);
+      at::autocast::increment_nesting();
+    }
+  }
+  ~Autocast() {
+    if (on_) {
+      if (at::autocast::decrement_nesting() == 0) {
+        at::autocast::clear_cache();
+      }
+      set(false);
+    }
+  }
+  Autocast(const Autocast&) = delete;
+  Autocast& operator=(const Autocast&) = delete;
+
+ private:
+  void set(bool enabled) const {
+#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+    const auto device = cuda_ ? at::kCUDA : at::kCPU;
+    at::autocast::set_autocast_dtype(device, at::kBFloat16);
+    at::autocast::set_autocast_enabled(device, enabled);
+#else
+    if (cuda_) {
+      at::autocast::set_autocast_gpu_dtype(at::kBFloat16);
+      at::autocast::set_enabled(enabled);
+    } else {
+      at::autocast::set_autocast_cpu_dtype(at::kBFloat16);
+      at::autocast::set_cpu_enabled(enabled);
+    }
+#endif
+  }
+
+  bool on_, cuda_;
+};
+
+/// The generator that parameters and dropout draw from.
+inline at::Generator default_generator(torch::Device device) { return at::globalContext().defaultGenerator(device); }
 
 /// Moves a module to `device` with its convolutions' weights channels_last. A copy is asked for, because without one
 /// depthwise weights (one input channel a group) pass for channels_last already and keep strides that run 27 % slower.

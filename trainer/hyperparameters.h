@@ -16,7 +16,8 @@ namespace wattle::trainer {
 /// One value of every hyperparameter. Type, default, domain and meaning of each stand in the table of
 /// hyperparameters.cc and nowhere else.
 struct Hyperparameters {
-  std::int64_t epochs, batch_size;
+  std::string task, target;
+  std::int64_t epochs, batch_size, accumulation, replicas;
   double learning_rate;
   std::string optimizer;
   double momentum;
@@ -24,9 +25,12 @@ struct Hyperparameters {
   double weight_decay;
   std::string scheduler;
   double gamma;
-  std::int64_t step_size, plateau_patience;
-  double dropout, label_smoothing;
-  std::string augmentation;
+  std::int64_t step_size, plateau_patience, warmup_epochs;
+  double dropout, label_smoothing, width, threshold, first_share;
+  std::string augmentation, precision;
+  std::int64_t frozen_layers, frozen_epochs;
+  std::string frozen_optimizer;
+  double frozen_learning_rate;
   std::int64_t patience;
   double min_delta;
   bool restore_best;

@@ -8,19 +8,46 @@
 
 namespace wattle::trainer {
 
-/// A rule that changes parameters by their gradients.
+/// A rule that changes parameters by their gradients, with PyTorch's mathematics: sgd; adam (D. Kingma, J. Ba 2015) and
+/// adamw (I. Loshchilov, F. Hutter 2019) with betas 0.9 and 0.999, eps 1e-8; adadelta (M. D. Zeiler 2012, algorithm 1,
+/// with a learning rate), rho 0.9, eps 1e-6. Weight decay applies to every parameter.
+///
+/// Written here rather than taken from libtorch: its C++ has no Adadelta, keeps its state where 1.13 and 2.x differ,
+/// and passes over memory once an operation; on the CPU these pass over it once a step.
 class Optimizer {
  public:
+  Optimizer(std::vector<torch::Tensor> parameters, int states);
   virtual ~Optimizer() = default;
-  virtual void drop_gradients() = 0;
-  virtual void step() = 0;
-  virtual void set_learning_rate(double rate) = 0;
+
+  /// Gradients become undefined, so that the next ones need no adding.
+  void drop_gradients();
+  /// Parameters without a gradient stay as they are.
+  void step(double learning_rate);
+
+  [[nodiscard]] const std::vector<torch::Tensor>& parameters() const { return parameters_; }
+  /// What the rule remembers, parameter by parameter, state by state: for checkpoints. The tensors are its own.
+  [[nodiscard]] const std::vector<std::vector<torch::Tensor>>& states() const { return states_; }
+  [[nodiscard]] std::int64_t steps() const { return steps_; }
+  void set_steps(std::int64_t steps) { steps_ = steps; }
+
+ protected:
+  /// One rule on one tensor's values, which lie alike in memory.
+  virtual void update(float* parameter, const float* gradient, float* state0, float* state1, std::int64_t count) = 0;
+  virtual void update(double* parameter, const double* gradient, double* state0, double* state1,
+                      std::int64_t count) = 0;
+  /// The same by libtorch's operators: for other devices.
+  virtual void update(torch::Tensor& parameter, torch::Tensor gradient, std::vector<torch::Tensor>& states) = 0;
+
+  double rate_ = 0;
+  std::int64_t steps_ = 0;
+
+ private:
+  std::vector<torch::Tensor> parameters_;
+  std::vector<std::vector<torch::Tensor>> states_;
 };
 
-/// sgd, adam (betas 0.9 and 0.999, eps 1e-8), adamw (the same, decay decoupled): libtorch's. adadelta (rho 0.9,
-/// eps 1e-6): libtorch's C++ has none, so PyTorch's mathematics written here (M. D. Zeiler 2012, algorithm 1, with a
-/// learning rate). Weight decay applies to every parameter.
-[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const Hyperparameters& values,
+/// `name` is one of sgd, adam, adamw, adadelta; momentum, nesterov and weight decay are those of `values`.
+[[nodiscard]] std::unique_ptr<Optimizer> make_optimizer(const std::string& name, const Hyperparameters& values,
                                                         std::vector<torch::Tensor> parameters);
 
 }  // namespace wattle::trainer

@@ -8,6 +8,7 @@
 #include <CLI/Formatter.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -32,14 +33,14 @@ std::size_t edit_distance(std::string_view left, std::string_view right) {
 
 /// Texts as they were given; each is read, and checked, by its own rule afterwards.
 struct Texts {
-  std::string seed, threads, classes, input_size, channels;
+  std::string seed, threads, classes, input_size, channels, checkpoint_every, ledger_joules;
   std::vector<std::optional<std::string>> hyperparameters;
 };
 
 class Reader {
  public:
   explicit Reader(const KnownNames& known) : known_(known) {
-    app_.description("Trains an image classifier and tells Wattle what it does (WATTLE_EVENTS).");
+    app_.description("Trains image classifiers and their kin, and tells Wattle what it does (WATTLE_EVENTS).");
     app_.set_help_flag("--help,-h", "This text");
     app_.allow_extras();
     app_.get_formatter()->column_width(34);
@@ -63,6 +64,8 @@ class Reader {
     read_hyperparameters();
     options_.seed = whole<std::uint64_t>("--seed", texts_.seed, 0, std::numeric_limits<std::uint64_t>::max());
     options_.threads = whole<int>("--threads", texts_.threads, 1, 1024);
+    options_.checkpoint_every = whole<std::int64_t>("--checkpoint-every", texts_.checkpoint_every, 1, 1'000'000);
+    read_joules();
     read_action();
     if (!problems_.empty()) {
       return bad_input(fmt::format("{}", fmt::join(problems_, "\n")));
@@ -72,7 +75,7 @@ class Reader {
 
  private:
   void add_fixed_flags() {
-    texts_ = {"0", "1", "10", "", "", {}};
+    texts_ = {"0", "1", "10", "", "", "1", "", {}};
     app_.add_option("--model", options_.model, fmt::format("One of {}", fmt::join(known_.models, ", ")))
         ->capture_default_str();
     app_.add_option("--dataset", options_.dataset, fmt::format("One of {}", fmt::join(known_.datasets, ", ")))
@@ -81,6 +84,7 @@ class Reader {
     app_.add_option("--seed", texts_.seed, "Of parameters, orders, dropout")->type_name("INT")->default_str("0");
     app_.add_option("--device", options_.device, "cpu or cuda")->capture_default_str();
     app_.add_option("--threads", texts_.threads, "Of libtorch and of decoding")->type_name("INT")->default_str("1");
+    add_checkpoint_flags();
     app_.add_flag("--json", options_.json, "The result as JSON on standard output, progress on standard error");
     app_.add_flag("--list", list_, "Models, data sets and hyperparameters as JSON");
     app_.add_flag("--summary", summary_, "Layers, parameters and GFLOPs of --model");
@@ -88,6 +92,20 @@ class Reader {
     app_.add_option("--input-size", texts_.input_size, "Of --summary: pixels a side")->type_name("INT");
     app_.add_option("--channels", texts_.channels, "Of --summary: 1 grey, 3 colour")->type_name("INT");
     app_.add_flag("--version", version_, "The version of its mathematics");
+  }
+
+  void add_checkpoint_flags() {
+    app_.add_option("--weights", options_.weights, "Begin with these weights (safetensors)")->type_name("FILE");
+    app_.add_option("--ledger-joules", texts_.ledger_joules, "Joules that making --weights took, for its ledger")
+        ->type_name("FLOAT");
+    app_.add_option("--save", options_.save, "Write the weights that were tested, with their ledger")
+        ->type_name("FILE");
+    app_.add_option("--checkpoint", options_.checkpoint, "Write all that --resume needs, while training")
+        ->type_name("FILE");
+    app_.add_option("--checkpoint-every", texts_.checkpoint_every, "Epochs from one --checkpoint to the next")
+        ->type_name("INT")
+        ->default_str("1");
+    app_.add_option("--resume", options_.resume, "Go on from this --checkpoint")->type_name("FILE");
   }
 
   void add_hyperparameters() {
@@ -161,6 +179,21 @@ class Reader {
       problems_.push_back(fmt::format("{} {}: must be a whole number from {} to {}", flag, text, minimum, maximum));
     }
     return number;
+  }
+
+  void read_joules() {
+    const std::string& text = texts_.ledger_joules;
+    if (text.empty()) {
+      return;
+    }
+    double joules = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), joules);
+    if (problem != std::errc{} || end != text.data() + text.size() || !std::isfinite(joules) || joules < 0) {
+      problems_.push_back(fmt::format("--ledger-joules {}: must be a number from 0 on", text));
+    } else if (options_.weights.empty()) {
+      problems_.emplace_back("--ledger-joules says what --weights cost: it needs --weights FILE");
+    }
+    options_.ledger_joules = joules;
   }
 
   void read_action() {

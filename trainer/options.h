@@ -18,6 +18,9 @@ struct Options {
   std::string text;  ///< of kPrint: help or version
   std::string model = "lenet5", dataset = "glyphs", device = "cpu";
   std::filesystem::path data;
+  std::filesystem::path weights, save, checkpoint, resume;  ///< empty where not asked for
+  std::int64_t checkpoint_every = 1;                        ///< epochs
+  std::optional<double> ledger_joules;                      ///< what `weights` cost its last run
   std::uint64_t seed = 0;
   int threads = 1;
   bool json = false;

@@ -14,6 +14,7 @@ enum class ExitCode {
   kDiverged = 4,
   kOutOfMemory = 5,
   kUnwritable = 6,
+  kDamagedData = 7,  ///< a file that is there and not what it should be: a corrupt image, a cut archive
   kInterrupted = 130,
 };
 
@@ -29,6 +30,11 @@ using Result = tl::expected<Value, Error>;
 /// `return bad_input("…");` in any function that returns a Result.
 inline tl::unexpected<Error> bad_input(std::string message) {
   return tl::unexpected(Error{ExitCode::kBadInput, std::move(message)});
+}
+
+/// The same for a file that is there and is not what it should be.
+inline tl::unexpected<Error> damaged(std::string message) {
+  return tl::unexpected(Error{ExitCode::kDamagedData, std::move(message)});
 }
 
 inline tl::unexpected<Error> interrupted() { return tl::unexpected(Error{ExitCode::kInterrupted, "interrupted"}); }

@@ -49,6 +49,10 @@ tl::unexpected<Error> bad_file(const fs::path& where, std::string_view name, std
                                 : fmt::format("{}: {}: {}", where.string(), name, problem));
 }
 
+tl::unexpected<Error> damaged_file(const fs::path& where, std::string_view name, std::string_view problem) {
+  return damaged(bad_file(where, name, problem).value().message);
+}
+
 void list_class(const fs::path& folder, const std::string& split, std::vector<ImageFile>& files) {
   const std::string class_name = folder.filename().string();
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -118,7 +122,7 @@ class TarReader {
         return std::move(listing_);
       }
       if (status != ARCHIVE_OK) {
-        return bad_file(request_.path, "", fmt::format("truncated or damaged: {}", problem()));
+        return damaged_file(request_.path, "", fmt::format("truncated or damaged: {}", problem()));
       }
       if (request_.stop_requested()) {
         return interrupted();
@@ -176,7 +180,7 @@ class TarReader {
     file.bytes.resize(static_cast<std::size_t>(size));
     const auto got = archive_read_data(tar_.get(), file.bytes.data(), file.bytes.size());
     if (got != static_cast<la_ssize_t>(file.bytes.size())) {
-      return bad_file(request_.path, file.name, "truncated or damaged");
+      return damaged_file(request_.path, file.name, "truncated or damaged");
     }
     return {};
   }
@@ -320,7 +324,8 @@ Result<ImageShape> wanted_shape(const DatasetRequest& request, const ImageFile& 
   ImageDecoder decoder;
   auto shape = file ? decoder.shape(*file) : Result<ImageShape>(tl::unexpected(file.error()));
   if (!shape) {
-    return bad_file(request.path, first.name, shape.error().message);
+    return tl::unexpected(
+        Error{shape.error().code, bad_file(request.path, first.name, shape.error().message).value().message});
   }
   if (request.image_size > 0) {
     shape->height = shape->width = request.image_size;

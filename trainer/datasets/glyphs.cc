@@ -1,12 +1,9 @@
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cmath>
 #include <numbers>
-#include <thread>
 
-#include "../random.h"
-#include "dataset.h"
+#include "drawn.h"
 
 /// Digits as pens draw them: strokes, bent by a smooth random warp, turned, sheared, scaled and shifted, drawn with a
 /// pen of random width and contrast over a sloped background, crossed by stray strokes, under noise. An image is a pure
@@ -19,7 +16,7 @@ namespace {
 constexpr std::uint64_t kSeed = 0x67'6c'79'70'68'73;  // "glyphs"
 constexpr int kSide = 28;
 // A power of two: no batch size of the usual ones leaves a last batch of a few images, whose step is all noise.
-constexpr std::int64_t kTrain = 8192, kValidation = 1500, kTest = 2000;
+constexpr std::array<std::int64_t, 3> kSizes = {8192, 1500, 2000};
 
 constexpr float kTurn = 0.22F;                        // radians, standard deviation
 constexpr float kShear = 0.18F;                       // standard deviation
@@ -182,50 +179,27 @@ void draw_image(const Glyph& glyph, Random& random, std::uint8_t* pixels) {
   write_pixels(canvas, random, pixels);
 }
 
-/// `set` keeps train, validation and test apart.
-ImageSet draw_set(std::uint64_t set, std::int64_t count, const DatasetRequest& request) {
+DrawnLabels draw_glyph(Random& random, std::uint8_t* pixels) {
   static const std::array<Glyph, 10> kDigits = digits();
-  constexpr std::size_t kBytes = std::size_t{kSide} * kSide;
-  const auto size = static_cast<std::size_t>(count);
-  ImageSet images{std::vector<std::uint8_t>(size * kBytes), std::vector<std::int64_t>(size)};
-  std::atomic<std::size_t> next = 0;
-  const auto work = [&] {
-    constexpr std::size_t kAtOnce = 256;
-    for (std::size_t begin = next.fetch_add(kAtOnce); begin < size; begin = next.fetch_add(kAtOnce)) {
-      if (request.stop_requested()) {
-        return;
-      }
-      for (std::size_t index = begin; index < std::min(begin + kAtOnce, size); ++index) {
-        Random random(mix(mix(kSeed + set) + index));
-        const std::size_t digit = random.below(kDigits.size());
-        images.labels[index] = static_cast<std::int64_t>(digit);
-        draw_image(kDigits[digit], random, images.pixels.data() + index * kBytes);
-      }
-    }
-  };
-  std::vector<std::jthread> others;
-  for (int thread = 1; thread < request.threads; ++thread) {
-    others.emplace_back(work);
-  }
-  work();
-  others.clear();  // joins
-  return images;
+  const std::size_t digit = random.below(kDigits.size());
+  draw_image(kDigits[digit], random, pixels);
+  return {static_cast<std::int64_t>(digit), 0};
 }
 
 }  // namespace
 
 Result<Dataset> load_glyphs(const DatasetRequest& request) {
-  const auto count = [](std::int64_t wanted, std::int64_t standard) { return wanted > 0 ? wanted : standard; };
-  Dataset dataset;
-  dataset.shape = {1, kSide, kSide};
-  for (char digit = '0'; digit <= '9'; ++digit) {
-    dataset.classes.emplace_back(1, digit);
+  auto dataset = draw_dataset(kSeed, {1, kSide, kSide}, kSizes, 1, request, &draw_glyph);
+  for (char digit = '0'; dataset && digit <= '9'; ++digit) {
+    dataset->classes.emplace_back(1, digit);
   }
-  dataset.train = draw_set(1, count(request.train_samples, kTrain), request);
-  dataset.validation = draw_set(2, count(request.validation_samples, kValidation), request);
-  dataset.test = draw_set(3, count(request.test_samples, kTest), request);
-  if (request.stop_requested()) {
-    return interrupted();
+  return dataset;
+}
+
+Result<Dataset> load_glyph_pairs(const DatasetRequest& request) {
+  auto dataset = load_glyphs(request);
+  if (dataset) {
+    dataset->pairs = true;
   }
   return dataset;
 }

@@ -47,8 +47,8 @@ class IdxFile {
                         std::uint32_t{byte[3]});
     }
     if (numbers.front() != magic) {
-      return bad_input(fmt::format("{}: begins with {:#010x}, where an idx file of {} begins with {:#010x}",
-                                   path_.string(), numbers.front(), magic == kImageMagic ? "images" : "labels", magic));
+      return damaged(fmt::format("{}: begins with {:#010x}, where an idx file of {} begins with {:#010x}",
+                                 path_.string(), numbers.front(), magic == kImageMagic ? "images" : "labels", magic));
     }
     numbers.erase(numbers.begin());
     return numbers;
@@ -63,8 +63,8 @@ class IdxFile {
       bytes.resize(have + want);
       const int got = gzread(file_.get(), bytes.data() + have, static_cast<unsigned>(want));
       if (got < 0 || static_cast<std::size_t>(got) != want) {
-        return bad_input(fmt::format("{}: truncated or damaged: ends {} bytes before its header says", path_.string(),
-                                     size - have - static_cast<std::size_t>(std::max(got, 0))));
+        return damaged(fmt::format("{}: truncated or damaged: ends {} bytes before its header says", path_.string(),
+                                   size - have - static_cast<std::size_t>(std::max(got, 0))));
       }
     }
     return bytes;
@@ -75,8 +75,8 @@ class IdxFile {
     std::uint8_t extra = 0;
     const int got = gzread(file_.get(), &extra, 1);
     if (got != 0) {
-      return bad_input(fmt::format("{}: {}", path_.string(),
-                                   got > 0 ? "holds more bytes than its header says" : "damaged at its end"));
+      return damaged(fmt::format("{}: {}", path_.string(),
+                                 got > 0 ? "holds more bytes than its header says" : "damaged at its end"));
     }
     return {};
   }

@@ -85,13 +85,13 @@ Result<ImageShape> ImageDecoder::shape(std::span<const std::uint8_t> file) {
   if (is_png(file)) {
     const Png png(file);
     if (!png.good()) {
-      return bad_input(png.message());
+      return damaged(png.message());
     }
     shape = png.shape();
   } else {
     int width = 0, height = 0, subsampling = 0, colours = 0;
     if (tjDecompressHeader3(jpeg_, file.data(), file.size(), &width, &height, &subsampling, &colours) != 0) {
-      return bad_input(fmt::format("neither a PNG nor a whole JPEG: {}", tjGetErrorStr2(jpeg_)));
+      return damaged(fmt::format("neither a PNG nor a whole JPEG: {}", tjGetErrorStr2(jpeg_)));
     }
     if (colours == TJCS_CMYK || colours == TJCS_YCCK) {
       return bad_input("a CMYK JPEG; convert it to RGB");
@@ -128,14 +128,14 @@ Result<void> ImageDecoder::decode_as_is(std::span<const std::uint8_t> file, cons
   if (is_png(file)) {
     Png png(file);
     if (!png.good() || !png.read(as.channels, pixels.data())) {
-      return bad_input(png.message());
+      return damaged(png.message());
     }
     return {};
   }
   const int format = as.channels == 1 ? TJPF_GRAY : TJPF_RGB;
   if (tjDecompress2(jpeg_, file.data(), file.size(), pixels.data(), static_cast<int>(as.width), 0,
                     static_cast<int>(as.height), format, 0) != 0) {
-    return bad_input(fmt::format("damaged JPEG: {}", tjGetErrorStr2(jpeg_)));
+    return damaged(fmt::format("damaged JPEG: {}", tjGetErrorStr2(jpeg_)));
   }
   return {};
 }

@@ -15,23 +15,31 @@ class LeNet5 final : public Model {
   explicit LeNet5(const ModelRequest& request)
       : LeNet5(request, request.image.height < 32 || request.image.width < 32 ? 2 : 0) {}
 
-  torch::Tensor forward(torch::Tensor images) override {
+  torch::Tensor features(torch::Tensor images) override {
     auto features = torch::max_pool2d(torch::relu(conv1_->forward(images)), 2);
     features = torch::max_pool2d(torch::relu(conv2_->forward(features)), 2).flatten(1);
     features = torch::dropout(torch::relu(dense1_->forward(features)), dropout_, is_training());
-    features = torch::dropout(torch::relu(dense2_->forward(features)), dropout_, is_training());
-    return output_->forward(features);
+    return torch::dropout(torch::relu(dense2_->forward(features)), dropout_, is_training());
   }
+  torch::Tensor head(torch::Tensor features) override { return output_->forward(features); }
+  [[nodiscard]] std::int64_t feature_width() const override { return output_->options.in_features(); }
+  [[nodiscard]] bool is_head(std::string_view name) const override { return name.starts_with("output."); }
 
  private:
   LeNet5(const ModelRequest& request, std::int64_t padding)
+      : LeNet5(request, padding, widened(6, request.width), widened(16, request.width), widened(120, request.width),
+               widened(84, request.width)) {}
+  LeNet5(const ModelRequest& request, std::int64_t padding, std::int64_t maps1, std::int64_t maps2, std::int64_t units1,
+         std::int64_t units2)
       : dropout_(request.dropout),
-        conv1_(register_module("conv1", nn::Conv2d(nn::Conv2dOptions(request.image.channels, 6, 5).padding(padding)))),
-        conv2_(register_module("conv2", nn::Conv2d(nn::Conv2dOptions(6, 16, 5)))),
+        conv1_(
+            register_module("conv1", nn::Conv2d(nn::Conv2dOptions(request.image.channels, maps1, 5).padding(padding)))),
+        conv2_(register_module("conv2", nn::Conv2d(nn::Conv2dOptions(maps1, maps2, 5)))),
         dense1_(register_module(
-            "dense1", nn::Linear(16 * side(request.image.height, padding) * side(request.image.width, padding), 120))),
-        dense2_(register_module("dense2", nn::Linear(120, 84))),
-        output_(register_module("output", nn::Linear(84, request.classes))) {}
+            "dense1",
+            nn::Linear(maps2 * side(request.image.height, padding) * side(request.image.width, padding), units1))),
+        dense2_(register_module("dense2", nn::Linear(units1, units2))),
+        output_(register_module("output", nn::Linear(units2, request.classes))) {}
 
   /// What two 5 x 5 convolutions and two halvings leave of a side.
   static std::int64_t side(std::int64_t pixels, std::int64_t padding) {

@@ -55,12 +55,12 @@ class ResNet20 final : public Model {
  public:
   explicit ResNet20(const ModelRequest& request)
       : dropout_(request.dropout),
-        conv_(register_module("conv", convolution(request.image.channels, 16, 1))),
-        norm_(register_module("norm", nn::BatchNorm2d(16))),
-        output_(register_module("output", nn::Linear(64, request.classes))) {
-    std::int64_t channels = 16;
+        conv_(register_module("conv", convolution(request.image.channels, widened(16, request.width), 1))),
+        norm_(register_module("norm", nn::BatchNorm2d(widened(16, request.width)))),
+        output_(register_module("output", nn::Linear(widened(64, request.width), request.classes))) {
+    std::int64_t channels = widened(16, request.width);
     for (const std::int64_t stage : {1, 2, 3}) {
-      const std::int64_t wanted = std::int64_t{8} << stage;
+      const std::int64_t wanted = widened(std::int64_t{8} << stage, request.width);
       for (const std::int64_t block : {1, 2, 3}) {
         const std::int64_t stride = stage > 1 && block == 1 ? 2 : 1;
         const std::string name = "stage" + std::to_string(stage) + "_block" + std::to_string(block);
@@ -70,14 +70,18 @@ class ResNet20 final : public Model {
     }
   }
 
-  torch::Tensor forward(torch::Tensor images) override {
+  torch::Tensor features(torch::Tensor images) override {
     auto features = norm_->forward(conv_->forward(images)).relu_();
     for (const auto& block : blocks_) {
       features = block->forward(features);
     }
-    features = features.mean({2, 3});
+    return features.mean({2, 3});
+  }
+  torch::Tensor head(torch::Tensor features) override {
     return output_->forward(torch::dropout(features, dropout_, is_training()));
   }
+  [[nodiscard]] std::int64_t feature_width() const override { return output_->options.in_features(); }
+  [[nodiscard]] bool is_head(std::string_view name) const override { return name.starts_with("output."); }
 
  private:
   double dropout_;

@@ -36,17 +36,16 @@ int main(int count, char** arguments) {
   const auto options = torch::TensorOptions(torch::kFloat64).requires_grad(true);
   std::vector<torch::Tensor> parameters = {torch::tensor({0.1, 0.2, 0.3}, options),
                                            torch::tensor({0.4, 0.5, 0.6}, options)};
-  const auto optimizer = make_optimizer(values, parameters);
+  const auto optimizer = make_optimizer(values.optimizer, values, parameters);
   Schedule schedule(values);
   nlohmann::json all = nlohmann::json::array();
   for (const double accuracy : kAccuracies) {
-    optimizer->set_learning_rate(schedule.learning_rate());
     optimizer->drop_gradients();
     for (torch::Tensor& parameter : parameters) {
       parameter.mutable_grad() = ((parameter * 5).sin() + parameter).detach();
     }
-    optimizer->step();
-    nlohmann::json step = {{"rate", schedule.learning_rate()}, {"parameters", nlohmann::json::array()}};
+    optimizer->step(schedule.learning_rate(0, 1));
+    nlohmann::json step = {{"rate", schedule.learning_rate(0, 1)}, {"parameters", nlohmann::json::array()}};
     for (const torch::Tensor& parameter : parameters) {
       for (std::int64_t index = 0; index < 3; ++index) {
         step["parameters"].push_back(parameter[index].item<double>());

@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
+#include <map>
+#include <set>
 
 #include "../compat.h"
+#include "../freezing.h"
 #include "../loop.h"
 #include "../models/model.h"
+#include "../progress.h"
 #include "../summary.h"
-#include "../tasks/classification.h"
 
 namespace wattle::trainer {
 namespace {
@@ -46,28 +50,104 @@ TEST(ResNet20, costs_the_multiply_adds_that_its_layers_come_to) {
   EXPECT_NEAR(summarise(*make_resnet20({image, 10, 0}), image).gflops, 2e-9 * (stage1 + stage2 + stage3 + 640), 1e-9);
 }
 
+TEST(ResNet18, has_torchvisions_11689512_parameters_for_1000_classes) {
+  const ImageShape image{3, 64, 64};
+  EXPECT_EQ(summarise(*make_resnet18({image, 1000}), image).parameters, 11'689'512);
+}
+
+TEST(MobileNetV2, has_torchvisions_parameters_and_the_papers_300_million_multiply_adds) {
+  const ImageShape image{3, 224, 224};
+  const Summary summary = summarise(*make_mobilenet_v2({image, 1000}), image);
+  EXPECT_EQ(summary.parameters, 3'504'872);
+  EXPECT_NEAR(summary.gflops, 0.6016, 0.0005);
+  EXPECT_EQ(summarise(*make_mobilenet_v2({image, 1000, 0, 0.5}), image).parameters, 1'968'680);
+}
+
+/// Images of that kind's sort: pairs stand behind each other in the channels.
+ImageShape image_for(const ModelKind& kind, std::int64_t channels, std::int64_t height, std::int64_t width) {
+  return {kind.task == "verification" ? 2 * channels : channels, height, width};
+}
+
 TEST(Models, accept_grey_and_colour_of_every_size_from_their_smallest_on) {
   for (const ModelKind& kind : model_kinds()) {
     for (const std::int64_t channels : {1, 3}) {
-      for (const std::int64_t side : {kind.smallest_side, kind.smallest_side + 1, std::int64_t{64}}) {
-        const ImageShape image{channels, side, side + 3};
-        const auto scores = kind.make({image, 7, 0})->forward(torch::zeros({2, channels, side, side + 3}));
-        EXPECT_EQ(scores.sizes(), (torch::IntArrayRef{2, 7})) << kind.name << side;
+      for (const std::int64_t side : {kind.smallest_side, kind.smallest_side + 1, std::int64_t{40}}) {
+        const ImageShape image = image_for(kind, channels, side, side + 3);
+        const auto model = kind.make({image, 7});
+        model->eval();
+        const auto scores = model->forward(torch::zeros({2, image.channels, side, side + 3}));
+        EXPECT_EQ(scores.sizes(), (torch::IntArrayRef{2, kind.task == "verification" ? 1 : 7})) << kind.name << side;
       }
     }
   }
 }
 
+TEST(Models, width_changes_hidden_layers_and_not_what_they_answer) {
+  for (const ModelKind& kind : model_kinds()) {
+    const ImageShape image = image_for(kind, kind.usual_channels, 32, 32);
+    const auto narrow = kind.make({image, 10, 0, 0.5}), wide = kind.make({image, 10, 0, 2});
+    EXPECT_LT(summarise(*narrow, image).parameters, summarise(*wide, image).parameters) << kind.name;
+    EXPECT_EQ(summarise(*narrow, image).layers.empty(), false);
+    EXPECT_LT(narrow->feature_width(), wide->feature_width() + 1) << kind.name;
+  }
+}
+
+TEST(Models, the_summary_lists_every_layer_that_has_parameters) {
+  for (const ModelKind& kind : model_kinds()) {
+    const ImageShape image = image_for(kind, kind.usual_channels, 32, 32);
+    const auto model = kind.make({image, 10});
+    std::set<std::string> listed;
+    for (const Layer& layer : summarise(*model, image).layers) {
+      listed.insert(layer.name);
+    }
+    EXPECT_EQ(static_cast<std::int64_t>(listed.size()), count_layers(*model)) << kind.name;
+  }
+}
+
+TEST(TwoHeads, answer_both_tasks_from_one_trunk) {
+  const ImageShape image{3, 32, 32};
+  const auto& kind = model_kinds()[1];
+  const auto model = make_model(kind, {image, 8, 0, 1, 2, 2, 5});
+  EXPECT_EQ(model->forward(torch::zeros({2, 3, 32, 32})).sizes(), (torch::IntArrayRef{2, 13}));
+  EXPECT_EQ(count_layers(*model), count_layers(*make_model(kind, {image, 8})) + 1);
+  EXPECT_TRUE(model->is_head("second.weight"));
+  EXPECT_TRUE(model->is_head("trunk.output.weight"));
+  EXPECT_FALSE(model->is_head("trunk.conv.weight"));
+}
+
+TEST(Freezing, leaves_the_last_layer_alone_to_learn) {
+  const auto model = make_resnet18({{3, 32, 32}, 10});
+  EXPECT_EQ(Freezing(*model, 0, true).learning().size(), 2U);
+  EXPECT_EQ(Freezing(*model, 0, false).learning().size(), model->parameters().size());
+  EXPECT_EQ(Freezing(*model, 2, false).learning().size(),
+            model->parameters().size() - 3);  // a convolution and its norm
+}
+
+TEST(Freezing, keeps_the_statistics_of_frozen_norms) {
+  const auto model = make_resnet20({{3, 16, 16}, 10});
+  const auto before = model->named_buffers()["norm.running_mean"].clone();
+  const Freezing frozen(*model, 0, true);
+  frozen.train();
+  static_cast<void>(model->forward(torch::rand({4, 3, 16, 16})));
+  EXPECT_TRUE(torch::equal(model->named_buffers()["norm.running_mean"], before));
+  const Freezing thawed(*model, 0, false);
+  thawed.train();
+  static_cast<void>(model->forward(torch::rand({4, 3, 16, 16})));
+  EXPECT_FALSE(torch::equal(model->named_buffers()["norm.running_mean"], before));
+}
+
 TEST(Models, dropout_changes_training_and_not_evaluation) {
   for (const ModelKind& kind : model_kinds()) {
     torch::manual_seed(1);
-    const ImageShape image{kind.usual_channels, kind.usual_side, kind.usual_side};
+    const ImageShape image = image_for(kind, kind.usual_channels, 32, 32);
     const auto model = kind.make({image, 10, 0.5});
     const auto images = torch::rand({2, image.channels, image.height, image.width});
     model->eval();
     EXPECT_TRUE(torch::equal(model->forward(images), model->forward(images))) << kind.name;
     model->train();
-    EXPECT_FALSE(torch::equal(model->forward(images), model->forward(images))) << kind.name;
+    if (kind.task != "forward_forward") {  // it drops what a layer gets from the one below: seen in its loss alone
+      EXPECT_FALSE(torch::equal(model->forward(images), model->forward(images))) << kind.name;
+    }
   }
 }
 
@@ -104,57 +184,135 @@ TEST(Batches, are_normalised_channels_last_and_in_the_order_asked_for) {
   const double byte = images.pixels[(7 * 20 + 6) * 3 + 2];  // image 7, row 1, column 2, channel 2
   EXPECT_NEAR(all.images.index({7, 2, 1, 2}).item<double>(),
               (byte / 255 - statistics.mean[2]) / statistics.deviation[2], 1e-5);
-  const auto some = batches.take(torch::tensor({7, 3}, torch::kInt64), nullptr);
+  const auto some = batches.take(std::vector<std::int64_t>{7, 3}, {});
   EXPECT_TRUE(torch::equal(some.images[0], all.images[7]));
-  EXPECT_EQ(some.labels[1].item<std::int64_t>(), 3);
+  EXPECT_EQ(some.labels[0][1].item<std::int64_t>(), 3);
+}
+
+/// Where the one light of an image comes to lie, for each of many draws; nothing where it left the image.
+std::multiset<std::pair<std::int64_t, std::int64_t>> places(std::int64_t row, std::int64_t column, Draw draw) {
+  const ImageShape shape{1, 9, 9};
+  ImageSet images{std::vector<std::uint8_t>(81, 0), {0}};
+  images.pixels[static_cast<std::size_t>(row * 9 + column)] = 200;
+  const Batches batches(images, shape, {{0}, {1.0 / 255}}, torch::kCPU);
+  std::multiset<std::pair<std::int64_t, std::int64_t>> all;
+  for (draw.seed = 0; draw.seed < 2000; ++draw.seed) {
+    const auto image = batches.take(std::vector<std::int64_t>{0}, draw).images[0][0];
+    const auto lights = image.nonzero();
+    if (lights.size(0) == 1) {
+      EXPECT_FLOAT_EQ(image.max().item<float>(), 200);
+      all.insert({lights[0][0].item<std::int64_t>(), lights[0][1].item<std::int64_t>()});
+    }
+  }
+  return all;
 }
 
 TEST(Batches, augmented_images_are_shifted_and_mirrored_copies) {
-  const ImageShape shape{1, 9, 9};
-  ImageSet images{std::vector<std::uint8_t>(81, 0), {0}};
-  images.pixels[4 * 9 + 1] = 200;  // one light, off the middle
-  const Batches batches(images, shape, {{0}, {1.0 / 255}}, torch::kCPU);
-  Random random(3);
-  std::set<std::pair<std::int64_t, std::int64_t>> places;
-  for (int draw = 0; draw < 2000; ++draw) {
-    const auto image = batches.take(torch::tensor({0}, torch::kInt64), &random).images[0][0];
-    const auto lights = image.nonzero();
-    ASSERT_LE(lights.size(0), 1);
-    if (lights.size(0) == 1) {
-      EXPECT_FLOAT_EQ(image.max().item<float>(), 200);
-      places.insert({lights[0][0].item<std::int64_t>(), lights[0][1].item<std::int64_t>()});
-    }
-  }
+  const auto all = places(4, 1, {true, true});
   // Rows 0 to 8; columns up to 5 unmirrored, from 3 on mirrored: every place of the image.
-  EXPECT_EQ(places.size(), 81U);
+  EXPECT_EQ((std::set<std::pair<std::int64_t, std::int64_t>>(all.begin(), all.end()).size()), 81U);
+}
+
+TEST(Batches, a_mirror_alone_shows_an_image_as_it_is_half_of_the_times) {
+  const auto all = places(4, 1, {false, true});
+  EXPECT_EQ(all.size(), 2000U);
+  EXPECT_NEAR(static_cast<double>(all.count({4, 1})), 1000, 100);
+  EXPECT_EQ(all.count({4, 1}) + all.count({4, 7}), 2000U);
 }
 
 TEST(Batches, a_light_in_the_middle_is_never_shifted_or_mirrored_out) {
-  const ImageShape shape{1, 9, 9};
-  ImageSet images{std::vector<std::uint8_t>(81, 0), {0}};
-  images.pixels[4 * 9 + 4] = 200;
-  const Batches batches(images, shape, {{0}, {1.0 / 255}}, torch::kCPU);
-  Random random(3);
-  for (int draw = 0; draw < 500; ++draw) {
-    ASSERT_EQ(batches.take(torch::tensor({0}, torch::kInt64), &random).images.nonzero().size(0), 1);
+  EXPECT_EQ(places(4, 4, {true, true}).size(), 2000U);
+}
+
+TEST(Batches, of_pairs_half_are_of_one_class_and_say_so) {
+  const ImageShape shape{1, 2, 2};
+  const ImageSet images = numbered_images(200, shape);
+  const Batches batches(images, shape, {{0}, {1}}, torch::kCPU, true);
+  int same = 0;
+  for (std::int64_t position = 0; position < 200; ++position) {
+    const auto partner = batches.partner_of(position, 5);
+    EXPECT_NE(partner.position, position);
+    EXPECT_EQ(partner.same, partner.position % 10 == position % 10);
+    same += partner.same ? 1 : 0;
   }
+  EXPECT_NEAR(same, 100, 30);
+  const Batch batch = batches.take(std::vector<std::int64_t>{3}, {false, false, 5});
+  const auto partner = batches.partner_of(3, 5);
+  const Batches single(images, shape, {{0}, {1}}, torch::kCPU);
+  EXPECT_TRUE(torch::equal(batch.images[0][1], single.slice(partner.position, 1).images[0][0]));
+}
+
+TEST(Feed, gives_the_same_batches_ahead_as_in_time) {
+  const ImageShape shape{3, 8, 8};
+  const Batches batches(numbered_images(50, shape), shape, {{0, 0, 0}, {1, 1, 1}}, torch::kCPU);
+  const auto order = order_of_epoch(50, 3, 1);
+  const Draw draw{true, true, 9};
+  Feed now(batches, order, 8, draw, false), ahead(batches, order, 8, draw, true);
+  for (int number = 0; number < 7; ++number) {
+    const auto left = now.next(), right = ahead.next();
+    ASSERT_TRUE(left && right);
+    EXPECT_TRUE(torch::equal(left->images, right->images));
+    EXPECT_TRUE(torch::equal(left->labels[0], right->labels[0]));
+  }
+  EXPECT_FALSE(now.next());
+  EXPECT_FALSE(ahead.next());
+}
+
+TEST(Feed, may_be_left_before_its_end) {
+  const ImageShape shape{3, 8, 8};
+  const Batches batches(numbered_images(50, shape), shape, {{0, 0, 0}, {1, 1, 1}}, torch::kCPU);
+  Feed feed(batches, order_of_epoch(50, 3, 1), 4, {}, true);
+  EXPECT_TRUE(feed.next());
 }
 
 TEST(Classification, scores_are_means_over_images_however_they_are_batched) {
   class Fixed final : public Model {
    public:
-    torch::Tensor forward(torch::Tensor images) override {
+    torch::Tensor features(torch::Tensor images) override { return images; }
+    torch::Tensor head(torch::Tensor images) override {
       return torch::one_hot(torch::zeros({images.size(0)}, torch::kInt64), 10).to(torch::kFloat32);
     }
+    [[nodiscard]] std::int64_t feature_width() const override { return 1; }
+    [[nodiscard]] bool is_head(std::string_view) const override { return false; }
   };
   const ImageShape shape{1, 2, 2};
-  const ImageSet images = numbered_images(333, shape);
-  const Batches batches(images, shape, {{0}, {1}}, torch::kCPU);
-  Classification task(std::make_shared<Fixed>(), default_hyperparameters(), torch::kCPU);
-  const Scores scores = task.evaluate(batches, [] { return false; });
+  const Batches batches(numbered_images(333, shape), shape, {{0}, {1}}, torch::kCPU);
+  const auto task = make_task("classification", default_hyperparameters(), 10, 0);
+  Replicas replicas(*task, {std::make_shared<Fixed>()}, {torch::kCPU, false, 1});
+  const Scores scores = replicas.evaluate(batches, Meter::Detail::kAll, [] { return false; });
   EXPECT_NEAR(scores.accuracy, 34.0 / 333, 1e-12);
   const double right = -std::log(std::exp(1.0) / (std::exp(1.0) + 9));
   EXPECT_NEAR(scores.loss, (34 * right + 299 * (right + 1)) / 333, 1e-6);
+  const std::map<std::string, double> more(scores.more.begin(), scores.more.end());
+  EXPECT_NEAR(more.at("recall"), 0.1, 1e-12);  // all of class 0, none of the nine others
+  EXPECT_NEAR(more.at("auc"), 0.5, 1e-12);     // all images look alike
+}
+
+TEST(Replicas, sum_to_the_gradients_of_the_whole_batch) {
+  const ImageShape shape{1, 16, 16};
+  const Batches batches(numbered_images(50, shape), shape, {{0.5}, {0.3}}, torch::kCPU);
+  const auto task = make_task("classification", default_hyperparameters(), 10, 0);
+  const auto order = order_of_epoch(50, 1, 1);
+  std::vector<std::vector<torch::Tensor>> gradients;
+  for (const int count : {1, 3}) {
+    torch::manual_seed(1);
+    std::vector<std::shared_ptr<Model>> models;
+    for (int replica = 0; replica < count; ++replica) {
+      models.push_back(make_lenet5({shape, 10}));
+    }
+    const auto first = models.front();
+    Replicas replicas(*task, std::move(models), {torch::kCPU, false, 1});
+    Random random(1);
+    replicas.add_gradients(batches, order, {true, true, 4}, 1, random);
+    auto& all = gradients.emplace_back();
+    for (const torch::Tensor& parameter : first->parameters()) {
+      all.push_back(parameter.grad().clone());
+    }
+    EXPECT_GT(replicas.take_training_scores().loss, 0);
+  }
+  for (std::size_t index = 0; index < gradients[0].size(); ++index) {
+    EXPECT_LT((gradients[0][index] - gradients[1][index]).abs().max().item<double>(), 1e-5);
+  }
 }
 
 /// Two classes that a glance tells apart; `unseen` validates and tests.
@@ -172,12 +330,12 @@ struct Toy {
       Hyperparameters values, const std::function<bool()>& stop_requested = [] { return false; },
       std::uint64_t seed = 1) {
     torch::manual_seed(1);
-    const auto model = make_lenet5({shape, 2, 0});
-    Classification task(model, values, torch::kCPU);
+    const auto task = make_task("classification", values, 2, 0);
+    Replicas replicas(*task, {make_lenet5({shape, 2})}, {torch::kCPU, false, 1});
     const ChannelStatistics statistics = channel_statistics(images, 1);
     const Batches seen(images, shape, statistics, torch::kCPU), others(unseen, shape, statistics, torch::kCPU);
     EventLog events = *EventLog::open(nullptr);
-    return train(task, {seen, others, others}, values,
+    return train(replicas, {seen, others, others}, values,
                  {events, seed, torch::kCPU, stop_requested, [](const EpochScores&) {}});
   }
 };
@@ -237,6 +395,48 @@ TEST(Loop, ends_within_a_step_when_asked_to) {
   EXPECT_EQ(outcome.code, ExitCode::kInterrupted);
   EXPECT_TRUE(outcome.epochs.empty());
   EXPECT_EQ(asked, 4);
+}
+
+TEST(Loop, accumulated_batches_are_one_larger_batch) {
+  Hyperparameters values = default_hyperparameters();
+  values.epochs = 1;
+  values.batch_size = 15;
+  const double large = Toy().run(values).epochs.back().validation.loss;
+  values.batch_size = 5;
+  EXPECT_GT(std::abs(Toy().run(values).epochs.back().validation.loss - large), 1e-4);
+  values.accumulation = 3;
+  EXPECT_NEAR(Toy().run(values).epochs.back().validation.loss, large, 1e-5);
+}
+
+TEST(Loop, with_a_learning_rate_of_0_nothing_is_learned) {
+  Hyperparameters values = default_hyperparameters();
+  values.learning_rate = 0;
+  values.epochs = 2;
+  const Outcome outcome = Toy().run(values);
+  EXPECT_EQ(outcome.epochs[0].validation.loss, outcome.epochs[1].validation.loss);
+}
+
+TEST(Loop, frozen_epochs_come_first_by_their_own_rule) {
+  Hyperparameters values = default_hyperparameters();
+  values.epochs = 2;
+  values.frozen_epochs = 3;
+  values.scheduler = "exponential";
+  const Outcome outcome = Toy().run(values);
+  ASSERT_EQ(outcome.epochs.size(), 5U);
+  EXPECT_EQ(outcome.epochs[2].learning_rate, values.frozen_learning_rate);
+  EXPECT_EQ(outcome.epochs[3].learning_rate, values.learning_rate);
+  EXPECT_EQ(outcome.epochs[4].learning_rate, values.learning_rate * values.gamma);
+}
+
+TEST(Progress, survives_being_written_down_to_the_bit) {
+  Progress progress{3, 77, {0.1, -std::numeric_limits<double>::infinity(), 3, 1}, {0.25, 2}, {}};
+  progress.epochs.push_back({1, {0.1, 0.2, true, {{"f1", 1.0 / 3}}}, {std::nan(""), 0.5, false, {}}, 0.05, 1.5});
+  const auto read = parse_progress(to_text(progress));
+  ASSERT_TRUE(read);
+  EXPECT_EQ(to_text(*read), to_text(progress));
+  EXPECT_EQ(read->epochs[0].train.more[0].second, 1.0 / 3);
+  EXPECT_FALSE(parse_progress("{}"));
+  EXPECT_FALSE(parse_progress("["));
 }
 
 TEST(Loop, restore_best_tests_the_best_epoch) {

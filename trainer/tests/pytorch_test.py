@@ -74,6 +74,16 @@ class SameAsPyTorch(unittest.TestCase):
                   theirs(lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.5),
                          lambda o: torch.optim.lr_scheduler.StepLR(o, step_size=3, gamma=0.7)))
 
+    def test_exponential_schedule(self):
+        self.same(ours(optimizer="adamw", learning_rate=0.1, scheduler="exponential", gamma=0.8),
+                  theirs(lambda p: torch.optim.AdamW(p, lr=0.1, weight_decay=0),
+                         lambda o: torch.optim.lr_scheduler.ExponentialLR(o, gamma=0.8)))
+
+    def test_warm_up_is_a_straight_line(self):
+        self.same(ours(optimizer="sgd", learning_rate=0.1, momentum=0, warmup_epochs=4),
+                  theirs(lambda p: torch.optim.SGD(p, lr=0.1),
+                         lambda o: torch.optim.lr_scheduler.LinearLR(o, start_factor=0.25, total_iters=3)))
+
     def test_cosine_schedule(self):
         self.same(ours(optimizer="adam", learning_rate=0.1, scheduler="cosine", epochs=len(ACCURACIES)),
                   theirs(lambda p: torch.optim.Adam(p, lr=0.1),

@@ -45,7 +45,8 @@ TEST(Hyperparameters, names_are_unique) {
 TEST(Hyperparameters, edges_of_a_domain_are_closed_unless_it_says_otherwise) {
   EXPECT_TRUE(parse({"--learning-rate", "1000"}));
   EXPECT_TRUE(parse({"--learning-rate", "1e-300"}));
-  EXPECT_FALSE(parse({"--learning-rate", "0"}));
+  EXPECT_TRUE(parse({"--learning-rate", "0"}));
+  EXPECT_FALSE(parse({"--frozen-learning-rate", "0"}));
   EXPECT_FALSE(parse({"--learning-rate", "1000.1"}));
   EXPECT_TRUE(parse({"--weight-decay", "0"}));
   EXPECT_FALSE(parse({"--weight-decay", "-1e-9"}));
@@ -94,7 +95,16 @@ TEST(Options, a_path_is_asked_for_where_it_is_needed_and_only_there) {
   EXPECT_FALSE(parse({"--dataset", "glyphs", "--data", "x"}));
 }
 
+TEST(Options, joules_of_a_ledger_belong_to_weights) {
+  EXPECT_TRUE(parse({"--weights", "w", "--ledger-joules", "12.5"}));
+  EXPECT_FALSE(parse({"--ledger-joules", "12.5"}));
+  for (const char* text : {"-1", "nan", "x", "1e999"}) {
+    EXPECT_FALSE(parse({"--weights", "w", "--ledger-joules", text})) << text;
+  }
+}
+
 TEST(Options, fixed_flags_are_checked_too) {
+  EXPECT_FALSE(parse({"--checkpoint-every", "0"}));
   EXPECT_FALSE(parse({"--threads", "0"}));
   EXPECT_FALSE(parse({"--seed", "-1"}));
   EXPECT_FALSE(parse({"--device", "tpu"}));

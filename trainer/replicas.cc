@@ -1,0 +1,153 @@
+#include "replicas.h"
+
+#include <algorithm>
+
+#include "compat.h"
+
+namespace wattle::trainer {
+namespace {
+
+constexpr std::int64_t kEvaluationBatch = 250;
+
+}  // namespace
+
+Replicas::Replicas(const Task& task, std::vector<std::shared_ptr<Model>> models, const Setting& setting)
+    : task_(task),
+      models_(std::move(models)),
+      setting_(setting),
+      problems_(models_.size()),
+      begin_(static_cast<std::ptrdiff_t>(models_.size())),
+      end_(static_cast<std::ptrdiff_t>(models_.size())) {
+  const std::vector<torch::Tensor> shared = models_.front()->parameters();
+  for (std::size_t replica = 0; replica < models_.size(); ++replica) {
+    meters_.emplace_back(task.heads(), setting.device, Meter::Detail::kPlain);
+    std::vector<torch::Tensor> own = models_[replica]->parameters();
+    for (std::size_t index = 0; replica > 0 && index < own.size(); ++index) {
+      own[index].set_data(shared[index].detach());
+    }
+  }
+  for (std::size_t replica = 1; replica < models_.size(); ++replica) {
+    threads_.emplace_back([this, replica] { work(replica); });
+  }
+}
+
+Replicas::~Replicas() {
+  job_ = nullptr;
+  if (!threads_.empty()) {
+    begin_.arrive_and_wait();
+  }
+}
+
+void Replicas::work(std::size_t replica) {
+  at::set_num_threads(setting_.threads);
+  while (true) {
+    begin_.arrive_and_wait();
+    if (job_ == nullptr) {
+      return;
+    }
+    try {
+      (*job_)(replica);
+    } catch (...) {  // told on the calling thread
+      problems_[replica] = std::current_exception();
+    }
+    end_.arrive_and_wait();
+  }
+}
+
+void Replicas::run(const std::function<void(std::size_t)>& job) {
+  if (models_.size() == 1) {
+    job(0);
+    return;
+  }
+  job_ = &job;
+  begin_.arrive_and_wait();
+  try {
+    job(0);
+  } catch (...) {
+    problems_[0] = std::current_exception();
+  }
+  end_.arrive_and_wait();
+  for (std::exception_ptr& problem : problems_) {
+    if (problem) {
+      std::rethrow_exception(std::exchange(problem, nullptr));
+    }
+  }
+}
+
+void Replicas::judge_part(std::size_t replica, const Batch& batch, double weight, Random& random) {
+  Judgement judgement;
+  {
+    const Autocast autocast(setting_.low_precision, setting_.device);
+    judgement = task_.judge(*models_[replica], batch, &random);
+  }
+  meters_[replica].add(judgement);
+  (weight == 1 ? judgement.loss : judgement.loss * weight).backward();
+}
+
+void Replicas::add_gradients(const Batch& batch, double weight, Random& random) {
+  judge_part(0, batch, weight, random);
+}
+
+void Replicas::add_gradients(const Batches& images, std::span<const std::int64_t> positions, const Draw& draw,
+                             double weight, Random& random) {
+  const std::uint64_t seed = random.bits();
+  const std::size_t count = positions.size(), parts = models_.size();
+  run([&](std::size_t replica) {
+    for (torch::Tensor& parameter : models_[replica]->parameters()) {
+      if (replica > 0) {
+        parameter.mutable_grad().reset();
+      }
+    }
+    const std::size_t begin = count * replica / parts, end = count * (replica + 1) / parts;
+    if (begin == end) {
+      return;
+    }
+    Random own(seed + replica);
+    const double share = weight * static_cast<double>(end - begin) / static_cast<double>(count);
+    judge_part(replica, images.take(positions.subspan(begin, end - begin), draw), share, own);
+  });
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> sums = models_.front()->parameters();
+  for (std::size_t replica = 1; replica < parts; ++replica) {
+    const std::vector<torch::Tensor> own = models_[replica]->parameters();
+    for (std::size_t index = 0; index < sums.size(); ++index) {
+      if (own[index].grad().defined() && sums[index].grad().defined()) {
+        sums[index].mutable_grad().add_(own[index].grad());
+      } else if (own[index].grad().defined()) {
+        sums[index].mutable_grad() = own[index].grad().clone();
+      }
+    }
+  }
+}
+
+Scores Replicas::take_training_scores() {
+  for (std::size_t replica = 1; replica < meters_.size(); ++replica) {
+    meters_.front().add(meters_[replica]);
+  }
+  return meters_.front().take();
+}
+
+Scores Replicas::evaluate(const Batches& images, Meter::Detail detail, const std::function<bool()>& stop_requested) {
+  std::vector<Meter> meters;
+  for (std::size_t replica = 0; replica < models_.size(); ++replica) {
+    meters.emplace_back(task_.heads(), setting_.device, detail);
+  }
+  run([&](std::size_t replica) {
+    const torch::NoGradGuard no_grad;
+    models_[replica]->eval();
+    const auto step = static_cast<std::int64_t>(models_.size()) * kEvaluationBatch;
+    for (auto first = static_cast<std::int64_t>(replica) * kEvaluationBatch; first < images.size() && !stop_requested();
+         first += step) {
+      const Autocast autocast(setting_.low_precision, setting_.device);
+      meters[replica].add(task_.judge(*models_[replica],
+                                      images.slice(first, std::min(kEvaluationBatch, images.size() - first)), nullptr));
+    }
+    models_[replica]->train();
+  });
+  for (std::size_t replica = 1; replica < meters.size(); ++replica) {
+    meters.front().add(meters[replica]);
+  }
+  return meters.front().take();
+}
+
+}  // namespace wattle::trainer
