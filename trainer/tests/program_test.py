@@ -82,11 +82,18 @@ class Protocol(unittest.TestCase):
         begins = [event["t"] for event in self.run_.of("phase_begin") if event["phase"] == "train"]
         self.assertEqual(begins, [first["begin"], second["begin"]])
 
-    def test_every_pass_tells_loss_and_accuracy(self):
-        self.assertEqual([(name, split, epoch) for name, split, epoch, _ in metrics(self.run_)],
-                         [(name, split, epoch)
-                          for split, epoch in (("train", 1), ("validation", 1), ("train", 2), ("validation", 2),
-                                               ("test", None)) for name in ("loss", "accuracy")])
+    def test_every_pass_tells_loss_and_accuracy_and_evaluations_more(self):
+        rates = ["precision", "recall", "f1"]
+        expected = [(name, split, epoch)
+                    for split, epoch, more in (("train", 1, []), ("validation", 1, rates), ("train", 2, []),
+                                               ("validation", 2, rates), ("test", None, rates + ["auc"]))
+                    for name in ["loss", "accuracy"] + more]
+        self.assertEqual([(name, split, epoch) for name, split, epoch, _ in metrics(self.run_)], expected)
+
+    def test_stand_ins_are_called_synthetic(self):
+        self.assertEqual(self.run_.events[0]["details"]["synthetic"], 1)
+        for row in json.loads(Run("--list").out)["datasets"]:
+            self.assertEqual(row["synthetic"], row["meaning"].startswith("synthetic:"))
 
     def test_people_read_one_line_an_epoch(self):
         self.assertRegex(self.run_.out, r"(?m)^epoch 2 train_loss \d\.\d+ train_acc 0\.\d+ val_loss \d\.\d+ val_acc 0")
@@ -148,6 +155,9 @@ class Json(unittest.TestCase):
             flags += ["--" + row["name"].replace("_", "-"), default]
         self.assertEqual(Run(*flags, "--summary").code, 0)
 
+    def test_a_result_of_a_stand_in_says_so(self):
+        self.assertIs(json.loads(Run(*SHORT, "--json").out)["synthetic"], True)
+
     def test_summary_counts_layers(self):
         summary = json.loads(Run("--summary", "--model", "resnet20", "--classes", "100", "--input-size", "32",
                                  "--json").out)
@@ -171,6 +181,19 @@ class ExitCodes(unittest.TestCase):
         run = Run("--learning-rate", "5000")
         self.assertEqual(run.code, 2)
         self.assertIn("--learning-rate 5000: must be above 0, at most 1000", run.error)
+
+    def test_a_damaged_image_has_a_code_of_its_own(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for split in ("train", "test"):
+                for name in ("a", "b"):
+                    os.makedirs(os.path.join(folder, split, name))
+                    for number in range(10):
+                        with open(os.path.join(folder, split, name, f"{number}.jpg"), "wb") as file:
+                            file.write(b"\xff\xd8\xff\xe0 no image")
+            run = Run("--dataset", "folder", "--data", folder)
+        self.assertEqual(run.code, 7)
+        self.assertEqual(run.events[-1]["status"], "failed")
+        self.assertIn(".jpg", run.events[-1]["reason"])
 
     def test_bad_data_is_told_in_the_events_too(self):
         run = Run("--dataset", "idx", "--data", "/nonexistent")
