@@ -121,7 +121,7 @@ class Training {
 
   Result<int> run() {
     events_.hello(kProgram, kVersion, details());
-    events_.begin_phase("load", std::nullopt, begin_);
+    events_.begin_phase("load", std::nullopt, monotonic_ns());
     if (auto read = read_files(); !read) {
       return tl::unexpected(read.error());
     }

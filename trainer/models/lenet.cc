@@ -16,8 +16,9 @@ class LeNet5 final : public Model {
       : LeNet5(request, request.image.height < 32 || request.image.width < 32 ? 2 : 0) {}
 
   torch::Tensor features(torch::Tensor images) override {
-    auto features = torch::max_pool2d(torch::relu(conv1_->forward(images)), 2);
-    features = torch::max_pool2d(torch::relu(conv2_->forward(features)), 2).flatten(1);
+    // The largest of a window, rectified, is the largest rectified one: the same in a quarter of the work.
+    auto features = torch::max_pool2d(conv1_->forward(images), 2).relu_();
+    features = torch::max_pool2d(conv2_->forward(features), 2).relu_().flatten(1);
     features = torch::dropout(torch::relu(dense1_->forward(features)), dropout_, is_training());
     return torch::dropout(torch::relu(dense2_->forward(features)), dropout_, is_training());
   }

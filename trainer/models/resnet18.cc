@@ -63,8 +63,8 @@ ResNet18Trunk::ResNet18Trunk(nn::Module& owner, const Names& names, std::int64_t
 }
 
 torch::Tensor ResNet18Trunk::forward(torch::Tensor images) {
-  auto features = norm_->forward(stem_->forward(images)).relu_();
-  features = torch::max_pool2d(features, 3, 2, 1);
+  // Rectified after pooling: the same, in a quarter of the work.
+  auto features = torch::max_pool2d(norm_->forward(stem_->forward(images)), 3, 2, 1).relu_();
   for (const auto& block : blocks_) {
     features = block->forward(features);
   }

@@ -19,8 +19,8 @@ SIZES = ["--validation-samples", "250", "--test-samples", "500"]
 QUICK = {
     "lenet5 on glyphs": (["--model", "lenet5", "--dataset", "glyphs", "--train-samples", "2048", "--epochs", "4"],
                          "accuracy", ("majority", 0.13), 0.25),
-    "forward_forward on glyphs": (["--model", "forward_forward", "--dataset", "glyphs", "--train-samples", "2048",
-                                   "--epochs", "6", "--optimizer", "adam", "--learning-rate", "0.01"],
+    "forward_forward on glyphs": (["--model", "forward_forward", "--dataset", "glyphs", "--train-samples", "4096",
+                                   "--epochs", "8", "--optimizer", "adam", "--learning-rate", "0.03"],
                                   "accuracy", ("majority", 0.13), 0.1),
 }
 COLOUR = ["--dataset", "textures", "--train-samples", "4096", "--momentum", "0.9", "--augmentation", "flip"]

@@ -180,7 +180,7 @@ class ExitCodes(unittest.TestCase):
         self.assertIn("did you mean `--learning-rate`?", run.error)
         run = Run("--learning-rate", "5000")
         self.assertEqual(run.code, 2)
-        self.assertIn("--learning-rate 5000: must be above 0, at most 1000", run.error)
+        self.assertIn("--learning-rate 5000: must be from 0, at most 1000", run.error)
 
     def test_a_damaged_image_has_a_code_of_its_own(self):
         with tempfile.TemporaryDirectory() as folder:
