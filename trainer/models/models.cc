@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 
+#include "logistic.h"
 #include "model.h"
 
 namespace wattle::trainer {
@@ -20,6 +21,8 @@ constexpr std::array kKinds = {
               "verification", true, &make_siamese_resnet18},
     ModelKind{"forward_forward", "Two layers of 500, each trained on its own goodness (Hinton 2022)", 4, 28, 1,
               "forward_forward", false, &make_forward_forward},
+    ModelKind{"logistic", "Logistic regression on pixels: a baseline", 1, 28, 1, "classification", false,
+              &make_logistic},
 };
 
 }  // namespace

@@ -194,6 +194,17 @@ class SameAsPyTorch(unittest.TestCase):
         self.classify("lenet5", LeNet5(1, 10, 2, 400), 1, 28, dict(optimizer="adadelta", learning_rate=1.0),
                       lambda p: torch.optim.Adadelta(p, lr=1.0))
 
+    def test_logistic(self):
+        class Logistic(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.output = nn.Linear(784, 10)
+
+            def forward(self, x):
+                return self.output(x.flatten(1))
+
+        self.classify("logistic", Logistic(), 1, 28)
+
     def test_resnet20(self):
         torch.manual_seed(1)
         self.classify("resnet20", ResNet20(3, 10), 3, 32)

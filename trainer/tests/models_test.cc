@@ -86,9 +86,8 @@ TEST(Models, width_changes_hidden_layers_and_not_what_they_answer) {
   for (const ModelKind& kind : model_kinds()) {
     const ImageShape image = image_for(kind, kind.usual_channels, 32, 32);
     const auto narrow = kind.make({image, 10, 0, 0.5}), wide = kind.make({image, 10, 0, 2});
-    EXPECT_LT(summarise(*narrow, image).parameters, summarise(*wide, image).parameters) << kind.name;
-    EXPECT_EQ(summarise(*narrow, image).layers.empty(), false);
-    EXPECT_LT(narrow->feature_width(), wide->feature_width() + 1) << kind.name;
+    const std::int64_t few = summarise(*narrow, image).parameters, many = summarise(*wide, image).parameters;
+    EXPECT_EQ(few < many, kind.name != "logistic") << kind.name;  // which has no hidden layer
   }
 }
 
