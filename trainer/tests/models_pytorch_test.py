@@ -260,4 +260,4 @@ class SameAsPyTorch(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)  # so that what is skipped says so

@@ -270,4 +270,4 @@ class Difficulty(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    unittest.main(verbosity=2)  # so that what is skipped says so
