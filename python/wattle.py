@@ -130,8 +130,13 @@ def _rank():
 
 
 def _boot_id():
-    with contextlib.suppress(OSError), open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
-        return file.read().strip()
+    # Bytes: looking a codec up imports, and another thread may have held the lock of imports when this process was forked.
+    with contextlib.suppress(OSError):
+        file = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(file, 100).decode().strip()
+        finally:
+            os.close(file)
     return ""
 
 

@@ -14,6 +14,7 @@
 #include "console.h"
 #include "freezing.h"
 #include "loop.h"
+#include "summary.h"
 #include "version.h"
 
 namespace wattle::trainer {
@@ -218,6 +219,7 @@ class Training {
     if (task_name_ == "verification") {
       wanted.image.channels *= 2;
     }
+    image_ = wanted.image;
     torch::manual_seed(options_.seed);
     std::vector<std::shared_ptr<Model>> models;
     for (std::int64_t replica = 0; replica < values.replicas; ++replica) {
@@ -274,7 +276,16 @@ class Training {
   /// For people: on standard error where standard output is JSON.
   void say(std::string_view text) const { write(options_.json ? stderr : stdout, text); }
 
-  int finish(Outcome outcome, const TrainingSets& sets, const Model& model) {
+  /// What the run's cost is divided by: images seen in training and validation, and GFLOPs of one image.
+  void tell_size(const Outcome& outcome, Model& model) {
+    const std::int64_t now = monotonic_ns();
+    events_.metric("images_seen", static_cast<double>(outcome.images_seen), "train", std::nullopt, now);
+    if (task_name_ == "classification" && device_.is_cpu()) {
+      events_.metric("gflops", summarise(model, image_).gflops, "train", std::nullopt, now);
+    }
+  }
+
+  int finish(Outcome outcome, const TrainingSets& sets, Model& model) {
     if (outcome.code == ExitCode::kDone && !options_.save.empty()) {
       events_.begin_phase("save", std::nullopt, monotonic_ns());
       const auto saved = save_tensors(options_.save, state_of(model),
@@ -285,6 +296,9 @@ class Training {
         outcome.reason = saved.error().message;
         outcome.code = saved.error().code;
       }
+    }
+    if (outcome.code == ExitCode::kDone) {
+      tell_size(outcome, model);
     }
     events_.done(outcome.status, outcome.reason);
     if (outcome.test) {
@@ -340,6 +354,7 @@ class Training {
   std::string identity_, task_name_;
   std::int64_t begin_;
   std::optional<SafetensorsFile> file_;
+  ImageShape image_{};
   Ledger ledger_;  ///< of the weights or the checkpoint that this run begins with
 };
 

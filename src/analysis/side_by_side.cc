@@ -331,7 +331,10 @@ std::string basis_of(const Sorted& sorted) {
   return estimated ? "estimated" : measured ? "measured" : "absent";
 }
 
-std::string in_percent(double ratio) { return fmt::format("{:+.0f} %", 100.0 * (ratio - 1.0)); }
+std::string in_percent(double ratio) {
+  const double change = 100.0 * (ratio - 1.0);
+  return fmt::format("{}{:.0f} %", change < 0.0 ? "−" : "+", std::abs(change));
+}
 
 std::string sentence_of(const AnswerTable& groups, const std::string& basis) {
   const auto worst = [](const auto& a, const auto& b) { return a[5].value.value_or(1.0) < b[5].value.value_or(1.0); };

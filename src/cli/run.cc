@@ -201,8 +201,6 @@ int run(const Context& context, const RunOptions& options) {
   const auto plan = study::make_plan(study, loaded.trainer_program);
   if (!plan) return tell(plan.error());
   if (const auto allowed = may_cap_power(study, options); !allowed) return tell(allowed.error());
-  auto store = store::Store::open(context.store, store::Store::Mode::write);
-  if (!store) return tell(store.error());
   const meter::Owner owner(context.sysroot);
   if (owner.other() && !options.shared) {
     return tell(
@@ -210,6 +208,8 @@ int run(const Context& context, const RunOptions& options) {
          fmt::format("process {} measures this machine already, and each would count the other's work", *owner.other()),
          "wait for it, or go on all the same with --shared"});
   }
+  auto store = store::Store::open(context.store, store::Store::Mode::write);
+  if (!store) return tell(store.error());
   return run_in(context, options, study, *plan, *store);
 }
 

@@ -333,7 +333,7 @@ tell('done', status='early_stopped')
   ASSERT_EQ(attempt.record.end, EndState::completed) << attempt.record.reason;
   EXPECT_EQ(record::performance(attempt.record)->value, 0.99);
   EXPECT_EQ(record::performance(attempt.record)->split, record::Split::test);
-  ASSERT_EQ(attempt.record.windows.size(), 5U);
+  ASSERT_EQ(attempt.record.windows.size(), 7U) << "run, two phases, two epochs, and up to the end of each";
   for (const auto& window : attempt.record.windows) {
     EXPECT_TRUE(window.void_reason.empty()) << window.void_reason;
     ASSERT_FALSE(window.energies.empty());

@@ -22,20 +22,31 @@ std::optional<toml::table> read_toml(const std::string& text, const std::string&
   return std::nullopt;
 }
 
-// The value as a table { value = … }, every node of which names the setting as where it came from.
-std::optional<toml::table> parsed(const std::string& setting, std::string_view value) {
-  const std::string source = "--set " + printable(setting);
-  if (auto table = read_toml("value = " + std::string(value), source)) return table;
-  toml::table text;
-  text.insert("value", std::string(value));
-  std::ostringstream written;
-  written << text;
-  return read_toml(written.str(), source);
-}
+// A value that the command line gives. toml++ keeps where a node came from when it is moved, not when it is copied: so
+// it is read anew for every place that it goes to.
+class Given {
+ public:
+  Given(const std::string& setting, std::string_view value) : source_("--set " + printable(setting)) {
+    text_ = "value = " + std::string(value);
+    if (read_toml(text_, source_)) return;
+    toml::table as_text;
+    as_text.insert("value", std::string(value));
+    std::ostringstream written;
+    written << as_text;
+    text_ = written.str();
+  }
 
-void put(toml::table& table, const std::string& key, const toml::table& value) {
-  value.get("value")->visit([&](const auto& node) { table.insert_or_assign(key, node); });
-}
+  [[nodiscard]] bool readable() const { return read_toml(text_, source_).has_value(); }
+  void put(toml::table& table, const std::string& key) const {
+    auto read = read_toml(text_, source_);
+    if (!read) return;
+    read->get("value")->visit([&](auto&& node) { table.insert_or_assign(key, std::move(node)); });
+  }
+
+ private:
+  std::string source_;
+  std::string text_;
+};
 
 // The table at the path's end but one; made where there is none. Null where something else is in the way.
 toml::table* table_at(toml::table& root, std::span<const std::string> path) {
@@ -54,7 +65,7 @@ toml::table* table_at(toml::table& root, std::span<const std::string> path) {
 
 // As the default of every workload that has this hyperparameter; of the built-in trainer's, reading tells what it
 // lacks.
-bool set_hyperparameter(toml::table& document, const std::string& name, const toml::table& value) {
+bool set_hyperparameter(toml::table& document, const std::string& name, const Given& value) {
   toml::table* workloads = document["workload"].as_table();
   if (workloads == nullptr) return false;
   bool found = false;
@@ -65,10 +76,10 @@ bool set_hyperparameter(toml::table& document, const std::string& name, const to
       if (!workload->contains("defaults")) workload->insert("defaults", toml::table{});
       toml::table* defaults = (*workload)["defaults"].as_table();
       if (defaults == nullptr) continue;
-      put(*defaults, name, value);
+      value.put(*defaults, name);
       found = true;
     } else if (toml::table* parameter = (*workload)["parameters"][name].as_table()) {
-      put(*parameter, "default", value);
+      value.put(*parameter, "default");
       found = true;
     }
   }
@@ -88,8 +99,8 @@ void apply(std::span<const std::string> settings, toml::table& document, Mistake
       complain("it must be KEY=VALUE", "for example --set repetitions=3 or --set protocol.cool_down=10s");
       continue;
     }
-    const auto value = parsed(setting, trim(std::string_view(setting).substr(equals + 1)));
-    if (!value) {
+    const Given value(setting, trim(std::string_view(setting).substr(equals + 1)));
+    if (!value.readable()) {
       complain("the value cannot be read", "it is a value as in the file");
       continue;
     }
@@ -97,7 +108,7 @@ void apply(std::span<const std::string> settings, toml::table& document, Mistake
     const bool of_study = std::find(kOfStudy.begin(), kOfStudy.end(), path.front()) != kOfStudy.end();
     if (of_study && !document.contains(path.front())) path.insert(path.begin(), "study");
     if (path.size() == 1) {
-      if (!set_hyperparameter(document, key, *value)) {
+      if (!set_hyperparameter(document, key, value)) {
         complain(fmt::format("no workload has a hyperparameter {}", code(key)),
                  "a key of the file is given with its table: --set protocol.cool_down=10s");
       }
@@ -108,7 +119,7 @@ void apply(std::span<const std::string> settings, toml::table& document, Mistake
       complain("its path leads through something that is no table", "");
       continue;
     }
-    put(*table, path.back(), *value);
+    value.put(*table, path.back());
   }
 }
 

@@ -88,7 +88,15 @@ class Protocol(unittest.TestCase):
                     for split, epoch, more in (("train", 1, []), ("validation", 1, rates), ("train", 2, []),
                                                ("validation", 2, rates), ("test", None, rates + ["auc"]))
                     for name in ["loss", "accuracy"] + more]
+        expected += [("images_seen", "train", None), ("gflops", "train", None)]
         self.assertEqual([(name, split, epoch) for name, split, epoch, _ in metrics(self.run_)], expected)
+
+    def test_what_the_cost_is_divided_by_is_told(self):
+        told = {name: value for name, _, epoch, value in metrics(self.run_) if epoch is None}
+        samples = json.loads(Run(*SHORT, "--json").out)["samples"]
+        self.assertEqual(told["images_seen"], 2 * (samples["train"] + samples["validation"]))
+        summary = json.loads(Run("--summary", "--json", "--model", "lenet5", "--channels", "1", "--input-size", "28").out)
+        self.assertEqual(told["gflops"], summary["gflops"])
 
     def test_stand_ins_are_called_synthetic(self):
         self.assertEqual(self.run_.events[0]["details"]["synthetic"], 1)

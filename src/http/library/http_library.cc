@@ -66,6 +66,10 @@ bool parse_url(std::string_view text, Url& url) {
   return clean && !url.host.empty() && url.port >= 1 && url.port <= 65'535;
 }
 
+// Threads that somebody left waiting for a name or a stubborn server end by themselves. Until then they are counted.
+std::atomic<int> threads_asking{0};
+constexpr int kMostThreadsAsking = 8;
+
 // One question, shared by who waits for the answer and the thread that fetches it. Time-outs of sockets bound each
 // step, not the whole: names are looked up without any, and a server that sends a byte a second never times out. So the
 // one who waits leaves in time, and ends the connection under the other.
@@ -89,8 +93,10 @@ struct Exchange {
     if (socket >= 0) ::close(socket);
     socket = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
   }
+  // Once. Whoever waits may ask anew as soon as it is told, so the thread counts no longer from here on.
   void finish(Outcome how, std::string what) {
     const std::scoped_lock lock(mutex);
+    --threads_asking;
     outcome = how;
     said = std::move(what);
     done = true;
@@ -139,10 +145,6 @@ void fetch(const Url& url, nanoseconds time, std::size_t limit, Exchange& exchan
   }
 }
 
-// Threads that somebody left waiting for a name or a stubborn server end by themselves. Until then they are counted.
-std::atomic<int> threads_asking{0};
-constexpr int kMostThreadsAsking = 8;
-
 Outcome ask(const char* text, nanoseconds time, std::size_t limit, std::string& said) {
   Url url;
   said = "only http://HOST[:PORT]/PATH can be asked";
@@ -161,7 +163,6 @@ Outcome ask(const char* text, nanoseconds time, std::size_t limit, std::string& 
       } catch (const std::exception& error) {
         exchange->finish(Outcome::failed, error.what());
       }
-      --threads_asking;
     }).detach();
   } catch (const std::exception& error) {
     --threads_asking;
