@@ -146,6 +146,7 @@ std::string energy_text(const record::Summary& summary) {
 }
 
 std::string local_time(Nanoseconds wall) {
+  if (wall.value <= 0) return "–";
   const std::time_t seconds = wall.value / 1'000'000'000;
   std::tm parts{};
   ::localtime_r(&seconds, &parts);

@@ -49,11 +49,13 @@ struct Context {
 // program's exit code.
 using Chosen = std::function<int()>;
 using AddCommand = void (*)(CLI::App& app, Context& context, Chosen& chosen);
+void add_bundle(CLI::App& app, Context& context, Chosen& chosen);
 void add_calibrate(CLI::App& app, Context& context, Chosen& chosen);
 void add_check(CLI::App& app, Context& context, Chosen& chosen);
 void add_compare(CLI::App& app, Context& context, Chosen& chosen);
 void add_doctor(CLI::App& app, Context& context, Chosen& chosen);
 void add_export(CLI::App& app, Context& context, Chosen& chosen);
+void add_import(CLI::App& app, Context& context, Chosen& chosen);
 void add_init(CLI::App& app, Context& context, Chosen& chosen);
 void add_list(CLI::App& app, Context& context, Chosen& chosen);
 void add_measure(CLI::App& app, Context& context, Chosen& chosen);
@@ -99,7 +101,7 @@ void add_settings(CLI::App& command, Context& context);
 
 // "12.4 J" or "12.4 J est.", or "–".
 [[nodiscard]] std::string energy_text(const record::Summary& summary);
-[[nodiscard]] std::string local_time(Nanoseconds wall);  // "2026-11-21 01:07:12"
+[[nodiscard]] std::string local_time(Nanoseconds wall);  // "2026-11-21 01:07:12"; "–" where it is not known
 
 // Turns SIGINT and SIGTERM into stop requests while it lives. The first SIGINT asks to stop after the run, the second,
 // or any SIGTERM, now. Must be made before any other thread.

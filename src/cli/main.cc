@@ -13,9 +13,10 @@
 namespace wattle::cli {
 namespace {
 
-constexpr std::array kCommands{add_init,    add_check,  add_plan,      add_run,     add_status,  add_list,
-                               add_show,    add_report, add_export,    add_measure, add_compare, add_monitor,
-                               add_metrics, add_doctor, add_calibrate, add_store,   add_stats};
+constexpr std::array kCommands{add_init,    add_check,   add_plan,    add_run,    add_status,
+                               add_list,    add_show,    add_report,  add_export, add_measure,
+                               add_compare, add_monitor, add_metrics, add_doctor, add_calibrate,
+                               add_store,   add_stats,   add_import,  add_bundle};
 
 constexpr const char* kExamples = R"(
 Ten minutes to a first finding:

@@ -10,6 +10,7 @@
 #include "analysis/findings.h"
 #include "analysis/questions.h"
 #include "base/text.h"
+#include "cli/bundle_files.h"
 #include "cli/context.h"
 #include "report/answer.h"
 
@@ -111,9 +112,9 @@ int report_on(const Context& context, const ReportOptions& options) {
   if (const auto valid = known(options.telemetry, *records); !valid) return tell(valid.error());
   report::Options layout;
   layout.explain = options.explain;
-  layout.store_name = context.store.string();
-  layout.next = {"report: wattle report --format html --output report.html", "runs: wattle list",
-                 "how computed: wattle report --explain"};
+  // Its folder is left out: the same runs give the same bytes wherever they lie.
+  layout.store_name = context.store.filename().string();
+  layout.next = report_next();
   if (context.output.empty()) {
     layout.width = terminal_width(STDOUT_FILENO);
     layout.colour = wants_colour(STDOUT_FILENO);
@@ -124,6 +125,11 @@ int report_on(const Context& context, const ReportOptions& options) {
 }
 
 }  // namespace
+
+std::vector<std::string> report_next() {
+  return {"report: wattle report --format html --output report.html", "runs: wattle list",
+          "how computed: wattle report --explain"};
+}
 
 void add_report(CLI::App& app, Context& context, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("report", "Say what a study found");

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "cli/context.h"
+#include "cli/trace_csv.h"
 #include "energy/trace.h"
 #include "record/until_epoch.h"
 #include "report/table.h"
@@ -77,20 +78,6 @@ std::string windows_table(const record::Record& record, bool colour) {
   return table.render(terminal_width(STDOUT_FILENO), colour);
 }
 
-// Time since the first sample and E(t) of each domain: what any plotting program reads.
-Result<std::string> trace_csv(const std::string& bytes) {
-  const auto decoded = energy::decode_trace(bytes);
-  if (!decoded) return tl::unexpected(decoded.error());
-  std::string text = "time_s,domain,cumulative_energy_j,gap_before\n";
-  for (const energy::Series& series : decoded->trace.series) {
-    for (const energy::Sample& sample : series.samples) {
-      text += fmt::format("{:.9f},{},{:.6f},{}\n", to_seconds(sample.time - series.samples.front().time).value,
-                          series.domain.name, to_joules(sample.cumulative).value, sample.gap_before ? 1 : 0);
-    }
-  }
-  return text;
-}
-
 int show(const Context& context, const ShowOptions& options) {
   const auto store = store::Store::open(context.store, store::Store::Mode::read);
   if (!store) return tell(store.error());
@@ -111,6 +98,19 @@ int show(const Context& context, const ShowOptions& options) {
 }
 
 }  // namespace
+
+Result<std::string> trace_csv(const std::string& bytes) {
+  const auto decoded = energy::decode_trace(bytes);
+  if (!decoded) return tl::unexpected(decoded.error());
+  std::string text = "time_s,domain,cumulative_energy_j,gap_before\n";
+  for (const energy::Series& series : decoded->trace.series) {
+    for (const energy::Sample& sample : series.samples) {
+      text += fmt::format("{:.9f},{},{:.6f},{}\n", to_seconds(sample.time - series.samples.front().time).value,
+                          series.domain.name, to_joules(sample.cumulative).value, sample.gap_before ? 1 : 0);
+    }
+  }
+  return text;
+}
 
 void add_show(CLI::App& app, Context& context, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("show", "Show all that is known of one run");

@@ -26,6 +26,30 @@ Result<std::string> telemetry_of(SQLite::Database& database, std::int64_t run_id
   return expanded(row.getColumn(0).getString());
 }
 
+// Whether it was not there yet.
+bool insert(SQLite::Database& database, const record::Attempt& attempt) {
+  const auto run_id = insert_summary(database, record::summarise(attempt.record));
+  if (!run_id) return false;
+  SQLite::Statement detail(database,
+                           "INSERT INTO detail (run_id, record, trace, events, output, error) VALUES (?,?,?,?,?,?)");
+  detail.bind(1, *run_id);
+  detail.bind(2, record::to_json(attempt.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  detail.bind(3, attempt.trace.data(), static_cast<int>(attempt.trace.size()));
+  int index = 4;
+  for (const std::string* text : {&attempt.events, &attempt.output, &attempt.error}) {
+    const std::string blob = compressed(*text);
+    detail.bind(index++, blob.data(), static_cast<int>(blob.size()));
+  }
+  detail.exec();
+  if (attempt.telemetry.empty()) return true;
+  const std::string lines = compressed(attempt.telemetry);
+  SQLite::Statement telemetry(database, "INSERT INTO telemetry (run_id, lines) VALUES (?,?)");
+  telemetry.bind(1, *run_id);
+  telemetry.bind(2, lines.data(), static_cast<int>(lines.size()));
+  telemetry.exec();
+  return true;
+}
+
 }  // namespace
 
 struct Store::Inside {
@@ -90,31 +114,18 @@ Result<Store> Store::open(const fs::path& file, Mode mode, const FileSystemType&
 }
 
 Result<void> Store::add(const record::Attempt& attempt) {
-  return guarded(inside_->file, [&]() -> Result<void> {
-    SQLite::Database& database = inside_->database;
-    SQLite::Transaction transaction(database);
-    const auto run_id = insert_summary(database, record::summarise(attempt.record));
-    if (!run_id) return {};
-    SQLite::Statement detail(database,
-                             "INSERT INTO detail (run_id, record, trace, events, output, error) VALUES (?,?,?,?,?,?)");
-    detail.bind(1, *run_id);
-    detail.bind(2, record::to_json(attempt.record).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-    detail.bind(3, attempt.trace.data(), static_cast<int>(attempt.trace.size()));
-    int index = 4;
-    for (const std::string* text : {&attempt.events, &attempt.output, &attempt.error}) {
-      const std::string blob = compressed(*text);
-      detail.bind(index++, blob.data(), static_cast<int>(blob.size()));
-    }
-    detail.exec();
-    if (!attempt.telemetry.empty()) {
-      const std::string lines = compressed(attempt.telemetry);
-      SQLite::Statement telemetry(database, "INSERT INTO telemetry (run_id, lines) VALUES (?,?)");
-      telemetry.bind(1, *run_id);
-      telemetry.bind(2, lines.data(), static_cast<int>(lines.size()));
-      telemetry.exec();
-    }
+  const auto added = add(std::span(&attempt, 1));
+  if (!added) return tl::unexpected(added.error());
+  return {};
+}
+
+Result<std::size_t> Store::add(std::span<const record::Attempt> attempts) {
+  return guarded(inside_->file, [&]() -> Result<std::size_t> {
+    SQLite::Transaction transaction(inside_->database);
+    std::size_t added = 0;
+    for (const record::Attempt& attempt : attempts) added += insert(inside_->database, attempt) ? 1 : 0;
     transaction.commit();
-    return {};
+    return added;
   });
 }
 

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ class Store {
   // Stores the attempt, in one transaction. An attempt already there (same key and number) is left as it is: ingesting
   // twice is harmless.
   [[nodiscard]] Result<void> add(const record::Attempt& attempt);
+  // All of them in one transaction, so all or none. Returns how many were new.
+  [[nodiscard]] Result<std::size_t> add(std::span<const record::Attempt> attempts);
 
   // What the study asks for now: replaces the plan kept under its name, unless it is the same. Runs of an earlier plan
   // stay stored.
@@ -49,9 +52,9 @@ class Store {
   // Attempts in the order they were stored; of one study, or all where the name is empty.
   [[nodiscard]] Result<std::vector<record::Summary>> summaries(const std::string& study = {}) const;
   [[nodiscard]] Result<std::vector<record::Record>> records(const std::string& study = {}) const;
-  // Attempts at runs that the study's plan asks for now, seen with its eyes: label, pair, order, outlier rules and tolerance are the
-  // plan's, for an edited study may have changed them without touching what was run. All records where there is no
-  // plan.
+  // Attempts at runs that the study's plan asks for now, seen with its eyes: label, pair, order, outlier rules and
+  // tolerance are the plan's, for an edited study may have changed them without touching what was run. All records
+  // where there is no plan.
   [[nodiscard]] Result<std::vector<record::Record>> planned_records(const std::string& study) const;
   // The attempt whose key begins with the given digits: "3f2a" or "3f2a.2" for its second attempt, else the last.
   // Fails (bad_input) where none or several runs fit.
