@@ -66,6 +66,8 @@ Result<importers::Request> request_of(const ImportOptions& options) {
   return request;
 }
 
+std::string counted(std::size_t n, std::string_view one) { return fmt::format("{} {}{}", n, one, n == 1 ? "" : "s"); }
+
 void tell_mistakes(const std::vector<std::string>& mistakes) {
   constexpr std::size_t kShown = 20;
   for (std::size_t i = 0; i < std::min(kShown, mistakes.size()); ++i) note(mistakes[i]);
@@ -110,9 +112,9 @@ int store_them(const Context& context, const importers::Imported& imported) {
                                         {"notes", notes}});
   }
   for (const std::string& line : notes) note("! " + printable(line));
-  std::string text = fmt::format("{}: {} runs imported", printable(imported.study), *added);
+  std::string text = fmt::format("{}: {} imported", printable(imported.study), counted(*added, "run"));
   if (present > 0) text += fmt::format(", {} were there already", present);
-  if (imported.rows_left_out > 0) text += fmt::format(", {} rows left out", imported.rows_left_out);
+  if (imported.rows_left_out > 0) text += fmt::format(", {} left out", counted(imported.rows_left_out, "row"));
   text += fmt::format("\nworkloads: {}\n", printable(join(std::vector(workloads.begin(), workloads.end()), ", ")));
   const std::vector<std::string> next{"wattle", "report", "--study", imported.study};
   return give(context, text + fmt::format("next:  {}\n", printable(shell_quoted(next))));
@@ -126,11 +128,12 @@ int import(const Context& context, const ImportOptions& options) {
   tell_mistakes(imported->mistakes);
   if (!imported->mistakes.empty() && !request->skip_bad) {
     return tell({ErrorKind::bad_input,
-                 fmt::format("{} mistakes in {} rows: nothing was imported", imported->mistakes.size(),
-                             imported->rows_left_out),
+                 fmt::format("{} in {}: nothing was imported", counted(imported->mistakes.size(), "mistake"),
+                             counted(imported->rows_left_out, "row")),
                  "mend them, or leave these rows out with --skip-bad"});
   }
-  if (imported->rows_left_out > 0) note(fmt::format("! --skip-bad: {} rows are left out", imported->rows_left_out));
+  if (imported->rows_left_out > 0)
+    note(fmt::format("! --skip-bad leaves {} out", counted(imported->rows_left_out, "row")));
   if (imported->attempts.empty()) return tell({ErrorKind::bad_input, "no row is good: nothing was imported", {}});
   return store_them(context, *imported);
 }

@@ -52,9 +52,10 @@ void take_metrics(Row& row, Draft& draft) {
   add_metric(draft, "precision", row.number("precision", 0.0, 1.0), validation);
   add_metric(draft, "recall", row.number("recall", 0.0, 1.0), validation);
   add_metric(draft, "auc", row.number("AUC", 0.0, 1.0), validation);
-  add_metric(draft, "images_seen", row.number("total seen images", 1.0, 1e15), train);
+  const auto images = row.number("total seen images", 0.0, 1e15);
+  if (images && *images > 0.0) add_metric(draft, "images_seen", images, train);  // 0 would be divided by
   add_metric(draft, "gflops", row.number("GFLOPs", 0.0, 1e12), train);
-  add_metric(draft, "trained_epochs", row.number("trained epochs", 1.0, 1e9), train);
+  add_metric(draft, "trained_epochs", row.number("trained epochs", 0.0, 1e9), train);
 }
 
 Draft draft_of(Row& row, const Sheet& sheet, const Request& request) {

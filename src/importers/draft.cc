@@ -61,6 +61,12 @@ record::Total total_over(const std::vector<Part>& parts, const std::vector<std::
     total.why_absent = nothing;
     return total;
   }
+  double sum = 0.0;
+  for (const std::size_t i : cover) sum += parts[i].energy->value;
+  if (sum > kMostJoules) {
+    total.why_absent = "the domains add up to more than can be kept";
+    return total;
+  }
   total.energy = Microjoules{};
   total.coverage = 1.0;
   for (const std::size_t i : cover) {
@@ -125,6 +131,7 @@ void number_blocks(std::vector<Draft>& drafts, std::vector<std::string>& notes) 
 struct Originals {
   std::map<Place, study::Assignment> settings;
   std::map<std::tuple<std::string, std::string, int>, std::string> keys;
+  std::set<std::string> environments;
 };
 
 study::Configuration configuration_of(const Draft& draft, const Originals& originals) {
@@ -142,6 +149,7 @@ study::Configuration configuration_of(const Draft& draft, const Originals& origi
   configuration.label = configuration.original() ? "original"
                         : draft.label.empty()    ? label_of(draft.hyperparameters, configuration.varied)
                                                  : draft.label;
+  if (originals.environments.size() > 1) configuration.label += " @" + draft.environment.name;  // as in a plan
   if (!configuration.original()) configuration.mutation = "stated";
   return configuration;
 }
@@ -227,6 +235,7 @@ Result<Imported> finish(const Request& request, Intake intake) {
   number_blocks(intake.drafts, imported.notes);
   Originals originals;
   for (const Draft& draft : intake.drafts) {
+    originals.environments.insert(draft.environment.name);
     if (draft.original) originals.settings.emplace(place_of(draft), draft.hyperparameters);
   }
   std::map<std::string, int> seen;  // runs whose content is the same to the last byte

@@ -71,6 +71,12 @@ class PerfFile {
     ++intake_.bad_rows;
   }
 
+  // Of what only stands in for duration_time: nonsense is not told.
+  static double seconds_in(std::string_view text, double scale) {
+    const double told = parse_real(text).value_or(0.0) * scale;
+    return told > 0.0 && told <= kMostSeconds ? told : 0.0;
+  }
+
   static char separator_of(std::string_view line) {
     for (const char c : {';', '\t'}) {
       if (std::count(line.begin(), line.end(), c) >= 3) return c;
@@ -97,10 +103,10 @@ class PerfFile {
     if (separator == ';') std::replace(value.begin(), value.end(), ',', '.');  // locales with a decimal comma
     const std::string unit(trim(fields[at - 1]));
     if (at >= 3 && separator == ';') std::replace(fields[0].begin(), fields[0].end(), ',', '.');
-    if (at == 3) totals.last_stamp = std::max(totals.last_stamp, parse_real(fields[0]).value_or(0.0));
+    if (at == 3) totals.last_stamp = std::max(totals.last_stamp, seconds_in(fields[0], 1.0));
     if (event_of(*named) == nullptr) return take_duration(value, unit, number, totals);
     if (at + 1 < fields.size()) {
-      totals.counter_seconds = std::max(totals.counter_seconds, parse_real(fields[at + 1]).value_or(0.0) * 1e-9);
+      totals.counter_seconds = std::max(totals.counter_seconds, seconds_in(fields[at + 1], 1e-9));
     }
     const bool by_socket = at >= 4 && trim(fields[at - 4]).starts_with("S");
     take(*event_of(*named), by_socket ? std::string(trim(fields[at - 4]).substr(1)) : "", value, unit, number, totals);
@@ -109,7 +115,8 @@ class PerfFile {
   void take_duration(const std::string& value, const std::string& unit, std::size_t number, Totals& totals) {
     const auto told = parse_real(value);
     if (!told || *told < 0.0 || *told > kMostSeconds * 1e9) return wrong(number, "duration_time is no time");
-    totals.seconds = totals.seconds.value_or(0.0) + *told * (unit.empty() || unit == "ns" ? 1e-9 : 1.0);
+    const double sum = totals.seconds.value_or(0.0) + *told * (unit.empty() || unit == "ns" ? 1e-9 : 1.0);
+    totals.seconds = std::min(kMostSeconds, sum);
   }
 
   void take(const Event& event, const std::string& socket, const std::string& value, const std::string& unit,
@@ -131,7 +138,7 @@ class PerfFile {
     if (!joules || !std::isfinite(*joules) || *joules < 0.0 || *joules > kMostJoules) {
       return wrong(number, fmt::format("`{}` is no energy", excerpt(value)));
     }
-    place->joules = place->joules.value_or(0.0) + *joules;
+    place->joules = std::min(kMostJoules, place->joules.value_or(0.0) + *joules);
   }
 
   std::string name_;

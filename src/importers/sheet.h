@@ -71,8 +71,8 @@ class Row {
   bool good_ = true;
 };
 
-// More joules (or seconds) than any run: beyond them int64 microjoules (nanoseconds) end.
-inline constexpr double kMostJoules = 9e12;
+// More joules (or seconds) than any run: beyond 9e12 and 9e9 int64 microjoules and nanoseconds end.
+inline constexpr double kMostJoules = 2e12;
 inline constexpr double kMostSeconds = 9e9;
 
 }  // namespace wattle::importers

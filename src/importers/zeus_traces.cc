@@ -167,6 +167,10 @@ Result<Tables> read_tables(const std::vector<std::filesystem::path>& files, Inta
     return lacks("summary_train.csv", "a table with target_epoch");
   if (tables.gpus.empty()) return lacks("summary_power_GPU.csv", "a table with time_per_epoch and average_power");
   name_workloads(tables.cells);
+  // Repetitions begin at 1 here, as everywhere.
+  const bool from_zero = std::any_of(tables.trainings.begin(), tables.trainings.end(),
+                                     [](const Training& training) { return training.run == 0; });
+  for (Training& training : tables.trainings) training.run += from_zero ? 1 : 0;
   return tables;
 }
 
@@ -218,7 +222,7 @@ Draft draft_of(const Cell& cell, const Training& training, const Gpu& gpu, const
                            {"optimizer", cell.task.optimizer},
                            {"power_limit", power.limit}};
   draft.original = power.batch == cell.default_batch && power.limit == highest_limit;
-  draft.block = static_cast<int>(std::max<std::int64_t>(training.run, 1));
+  draft.block = static_cast<int>(training.run);
   draft.end = reached ? record::EndState::reached : record::EndState::censored;
   if (!reached)
     draft.reason = fmt::format("the target {} was not reached in {} epochs", shortest(cell.target), cell.epoch_limit);
@@ -270,7 +274,13 @@ Result<void> read_zeus(const Request& request, Intake& intake) {
         bool powered = false;
         for (const Power& power : gpu.rows) {
           if (power.task != cell.task || power.batch != training.batch) continue;
-          intake.drafts.push_back(draft_of(cell, training, gpu, power, highest));
+          Draft draft = draft_of(cell, training, gpu, power, highest);
+          if (draft.duration->value > kMostSeconds || draft.parts.front().energy->value > kMostJoules) {
+            return fail(ErrorKind::bad_input,
+                        fmt::format("{} on {}: a run of {} s at {} W is beyond what can be kept", cell.workload,
+                                    gpu.name, shortest(draft.duration->value), shortest(power.watts)));
+          }
+          intake.drafts.push_back(std::move(draft));
           powered = true;
           ++runs;
         }

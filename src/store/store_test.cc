@@ -106,6 +106,17 @@ TEST_F(StoreTest, storing_an_attempt_twice_keeps_one) {
   EXPECT_EQ(store->attempt("abc.1")->record.attempt, 1);
 }
 
+TEST_F(StoreTest, several_are_stored_at_once) {
+  auto store = Store::open(file_, Mode::write);
+  ASSERT_TRUE(store->add(attempt("b")));
+  const std::vector<record::Attempt> several{attempt("a"), attempt("b"), attempt("c")};
+  EXPECT_EQ(store->add(std::span(several)).value_or(0U), 2U) << "one was there already";
+  auto reader = Store::open(file_, Mode::read);
+  const std::vector<record::Attempt> more{attempt("d")};
+  EXPECT_FALSE(reader->add(std::span(more))) << "a reader stores nothing";
+  EXPECT_EQ(store->summaries()->size(), 3U);
+}
+
 TEST_F(StoreTest, a_metric_that_is_not_a_number_survives_in_the_record) {
   auto store = Store::open(file_, Mode::write);
   record::Attempt a = attempt("abc");

@@ -66,6 +66,7 @@ class OfAnArchitectureStudy(Import):
     def test_a_row_is_a_run(self):
         table = self.given("table.csv", HEAD + row() + row(run="1", energy="0.26") + row("Local", "xception", "0"))
         first, second, third = self.brought("delrey", table)
+        self.assertEqual({setting(r)["workload"] for r in (first, second)}, {"vgg16"})
         self.assertEqual(joules(first), 250000)
         self.assertEqual(first["duration_ns"], 1800 * 10**9)
         self.assertEqual((metric(first, "f1"), metric(first, "images_seen"), metric(first, "gflops")), (0.9, 1e6, 10.0))
@@ -75,6 +76,7 @@ class OfAnArchitectureStudy(Import):
         self.assertEqual([setting(r)["environment"]["name"] for r in (first, second, third)], ["Cloud", "Cloud", "Local"])
         self.assertEqual([r["request"]["block"] for r in (first, second, third)], [1, 2, 1])
         self.assertEqual(setting(first)["id"], setting(second)["id"])
+        self.assertEqual([setting(r)["label"] for r in (first, third)], ["original @Cloud", "original @Local"])
         self.assertEqual(len(first["request"]["key"]), 64)
         for command in (("list",), ("show", first["request"]["key"][:12]), ("report",), ("report", "--format", "html"),
                         ("export",), ("export", "--what", "epochs"), ("store", "verify")):
@@ -106,7 +108,7 @@ class OfAnArchitectureStudy(Import):
     def test_skip_bad_says_what_it_leaves_out(self):
         table = self.given("table.csv", HEAD + row() + row(energy="-1"))
         out, err = self.wattle("import", "--format", "delrey", table, "--skip-bad")
-        self.assertIn("1 runs imported, 1 rows left out", out)
+        self.assertIn("1 run imported, 1 row left out", out)
         self.assertIn("table.csv:3:", err)
 
     def test_hostile_files_are_refused(self):
@@ -266,7 +268,7 @@ class OfTraces(Import):
 
     def test_mistakes_in_traces(self):
         power = "dataset,network,batch_size,optimizer,power_limit,time_per_epoch,average_power\n"
-        self.refused("zeus", self.zeus(summary_power_t4=power + "mnist,net,32,sgd,100,10,NaN\n"), says="summary_power_t4.csv:2:23")
+        self.refused("zeus", self.zeus(summary_power_t4=power + "mnist,net,32,sgd,100,10,NaN\n"), says="summary_power_t4.csv:2:25")
         self.refused("zeus", self.zeus(summary_power_t4=power.replace("average_power", "avrage_power") + "a,b,1,d,1,1,1\n"),
                      says="did you mean `average_power`?")
         (self.zeus() / "cells.csv").unlink()
@@ -309,7 +311,7 @@ class OfOtherTools(Import):
     def refused_in_another_store(self, text):
         bad = self.given("bad.csv", text.replace("0.04,0.2", "-0.04,nan"))
         _, err = self.wattle("import", "--format", "codecarbon", bad, code=2)
-        self.assertIn("2 mistakes in 1 rows", err)
+        self.assertIn("2 mistakes in 1 row:", err)
 
     def test_perf_stat_counts_joules(self):
         text = ("# started on Sat Nov 21 15:00:00 2026\n\n182.41,Joules,power/energy-pkg/,10012345678,100.00,,\n"
