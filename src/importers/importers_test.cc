@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 namespace wattle::importers {
 namespace {
@@ -85,7 +86,7 @@ TEST_F(ImportersTest, no_number_is_too_large_for_what_keeps_it) {
 
 TEST_F(ImportersTest, text_that_is_not_utf8_is_refused_with_its_place) {
   for (const char* bytes : {"\xC0\x80", "\xED\xA0\x80", "\xF5\x80\x80\x80", "\xE2\x82", "\x80"}) {
-    const auto refused = imported("csv", given("t.csv", std::string("joules\n12") + bytes));
+    const auto refused = imported("codecarbon", given("t.csv", std::string("joules\n12") + bytes));
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().message, "t.csv:2:3: what follows here is not UTF-8 text") << bytes;
   }
