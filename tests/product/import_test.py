@@ -328,6 +328,13 @@ class OfOtherTools(Import):
         only, = self.brought("perf-stat", self.given("run.csv", text))
         self.assertEqual((joules(only), only["duration_ns"]), (4.5, 3000100000))
 
+    def test_a_counter_that_was_not_counted_now_and_then_has_no_sum(self):
+        text = ("1.0,1.5,Joules,power/energy-pkg/,1,100,,\n2.0,<not counted>,Joules,power/energy-pkg/,0,100,,\n"
+                "3.0,1.5,Joules,power/energy-pkg/,1,100,,\n")
+        only, = self.brought("perf-stat", self.given("run.csv", text))
+        self.assertEqual(only["measured"]["why_absent"], "perf says <not counted>")
+        self.assertEqual(only["duration_ns"], 3 * 10**9)
+
     def test_perf_stat_mistakes(self):
         self.refused("perf-stat", self.given("a.txt", "nothing here\n"), says="perf stat -x, -o FILE")
         self.refused("perf-stat", self.given("a.txt", "-3,Joules,power/energy-pkg/,1,1\n"), says="a.txt:1:1: `-3` is no energy")
