@@ -118,7 +118,9 @@ std::string Row::content() const {
 }
 
 bool Row::missing(const std::string& text) const {
-  if (text.empty() || text == "NA" || text == "N/A" || text == "[N/A]") return true;
+  for (const char* word : {"", "NA", "N/A", "[N/A]", "[Not Supported]", "[Unknown Error]"}) {
+    if (text == word) return true;
+  }
   return !strict_ && (text == "nan" || text == "NaN" || text == "NAN");
 }
 

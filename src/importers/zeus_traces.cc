@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <limits>
 #include <set>
 #include <tuple>
 
@@ -28,6 +30,7 @@ struct Cell {
   std::int64_t epoch_limit = 0;
   std::int64_t default_batch = 0;
   std::string workload;
+  study::Goal goal = study::Goal::maximize;
 };
 
 // A training run: the first epoch that reached each target. Absent: never.
@@ -82,7 +85,8 @@ void read_cell(Row& row, Tables& tables) {
             row.required_number("target_metric", -1e9, 1e9).value_or(0.0),
             required_whole(row, "epoch_limit", 1, 1'000'000),
             required_whole(row, "default_batch_size", 1, 1 << 30),
-            {}};
+            {},
+            study::Goal::maximize};
   if (row.good()) tables.cells.push_back(std::move(cell));
 }
 
@@ -117,6 +121,19 @@ void read_power(Row& row, Gpu& gpu) {
               row.required_number("time_per_epoch", 1e-9, kMostSeconds).value_or(0.0),
               row.required_number("average_power", 0.0, 1e5).value_or(0.0)};
   if (row.good()) gpu.rows.push_back(std::move(power));
+}
+
+// Whether harder targets are higher: those take more epochs, or are never reached. An error rate goes the other way.
+study::Goal goal_of(const Task& task, const std::vector<Training>& trainings) {
+  int rising = 0;
+  const auto needs = [](const auto& entry) { return entry.second.value_or(std::numeric_limits<double>::infinity()); };
+  for (const Training& training : trainings) {
+    if (training.task != task || training.epochs.empty()) continue;
+    for (auto low = training.epochs.begin(), high = std::next(low); high != training.epochs.end(); ++low, ++high) {
+      rising += needs(*high) > needs(*low) ? 1 : needs(*high) < needs(*low) ? -1 : 0;
+    }
+  }
+  return rising < 0 ? study::Goal::minimize : study::Goal::maximize;
 }
 
 // "squad-bert", with the optimizer where the same network is there with several.
@@ -167,6 +184,7 @@ Result<Tables> read_tables(const std::vector<std::filesystem::path>& files, Inta
     return lacks("summary_train.csv", "a table with target_epoch");
   if (tables.gpus.empty()) return lacks("summary_power_GPU.csv", "a table with time_per_epoch and average_power");
   name_workloads(tables.cells);
+  for (Cell& cell : tables.cells) cell.goal = goal_of(cell.task, tables.trainings);
   // Repetitions begin at 1 here, as everywhere.
   const bool from_zero = std::any_of(tables.trainings.begin(), tables.trainings.end(),
                                      [](const Training& training) { return training.run == 0; });
@@ -199,11 +217,12 @@ double epochs_needed(const Training& training, const Cell& cell, bool& reached) 
   return reached ? *at->second : static_cast<double>(cell.epoch_limit);
 }
 
-// The highest target that it is told to have reached by then.
-std::optional<double> best_by(const Training& training, double epochs) {
+// The hardest target that it is told to have reached by then.
+std::optional<double> best_by(const Training& training, double epochs, study::Goal goal) {
   std::optional<double> best;
   for (const auto& [target, epoch] : training.epochs) {
-    if (epoch && *epoch <= epochs && (!best || target > *best)) best = target;
+    const bool harder = !best || (goal == study::Goal::maximize ? target > *best : target < *best);
+    if (epoch && *epoch <= epochs && harder) best = target;
   }
   return best;
 }
@@ -237,7 +256,8 @@ Draft draft_of(const Cell& cell, const Training& training, const Gpu& gpu, const
                          {}});
   draft.missing.emplace_back("processor and memory: the traces tell the GPU only");
   draft.metric.name = "target_metric";
-  add_metric(draft, "target_metric", best_by(training, epochs), record::Split::validation);
+  draft.metric.goal = cell.goal;
+  add_metric(draft, "target_metric", best_by(training, epochs, cell.goal), record::Split::validation);
   add_metric(draft, "trained_epochs", epochs, record::Split::train);
   add_mean(draft, "gpu-0_power_limit", "W", power.limit);
   draft.fingerprint["gpu"] = gpu.name;

@@ -91,7 +91,7 @@ class OfAnArchitectureStudy(Import):
         self.assertEqual((other["added"], other["present"]), (2, 0))
 
     def test_cells_that_are_missing_stay_absent(self):
-        table = self.given("table.csv", HEAD + row(environment="", energy="", f1="nan", temperature=""))
+        table = self.given("table.csv", HEAD + row(environment="", energy="", f1="nan", temperature="[Not Supported]"))
         only, = self.brought("delrey", table)
         self.assertNotIn("energy_uj", only["measured"])
         self.assertIn("no energy", only["measured"]["why_absent"])
@@ -265,6 +265,14 @@ class OfTraces(Import):
         self.assertEqual([joules(r) for r in never], [10 * 8 * 95] * 2)  # of the epochs that were allowed: a lower bound
         self.assertEqual([metric(r, "target_metric") for r in never], [0.8, None])
         self.wattle("report")
+
+    def test_an_error_rate_is_better_when_lower(self):
+        train = ("dataset,network,batch_size,optimizer,learning_rate,run,target_metric,target_epoch\n"
+                 "mnist,net,32,sgd,0.1,1,0.9,2\nmnist,net,32,sgd,0.1,1,1.2,1\nmnist,net,32,sgd,0.1,1,0.8,\n")
+        records = self.brought("zeus", self.zeus(summary_train=train))
+        self.assertEqual({r["request"]["metric"]["goal"] for r in records}, {"minimize"})
+        self.assertEqual({metric(r, "target_metric") for r in records}, {0.9})
+        self.assertEqual({r["end"] for r in records}, {"reached"})
 
     def test_mistakes_in_traces(self):
         power = "dataset,network,batch_size,optimizer,power_limit,time_per_epoch,average_power\n"
