@@ -101,8 +101,8 @@ void about_sample_size(const Findings& findings, const WorkloadRuns& workload, S
 void about_failures(const Findings& findings, const WorkloadRuns& workload, Sentences& out) {
   for (const Configured& configured : workload.configurations) {
     if (!configured.configuration->original()) continue;
-    const auto unusable =
-        std::count_if(configured.runs.begin(), configured.runs.end(), [](const Run* run) { return !run->succeeded; });
+    const auto unusable = std::count_if(configured.runs.begin(), configured.runs.end(),
+                                        [](const Run* run) { return !run->succeeded && run->left_out.empty(); });
     if (unusable == 0) continue;
     out.push_back(fmt::format("{}: the original did not succeed in {} of {} blocks; these form no pairs", workload.name,
                               unusable, configured.runs.size()));
