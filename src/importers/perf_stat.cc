@@ -103,7 +103,7 @@ class PerfFile {
     if (separator == ';') std::replace(value.begin(), value.end(), ',', '.');  // locales with a decimal comma
     const std::string unit(trim(fields[at - 1]));
     if (at >= 3 && separator == ';') std::replace(fields[0].begin(), fields[0].end(), ',', '.');
-    if (at == 3) totals.last_stamp = std::max(totals.last_stamp, seconds_in(fields[0], 1.0));
+    if (at == 3 || at == 5) totals.last_stamp = std::max(totals.last_stamp, seconds_in(fields[0], 1.0));
     if (event_of(*named) == nullptr) return take_duration(value, unit, number, totals);
     if (at + 1 < fields.size()) {
       totals.counter_seconds = std::max(totals.counter_seconds, seconds_in(fields[at + 1], 1e-9));
