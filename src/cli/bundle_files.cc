@@ -52,7 +52,7 @@ std::string checksums(const BundleFiles& files) {
 Result<std::string> ustar(const BundleFiles& files, const std::string& top) {
   std::string archive;
   for (const auto& [path, content] : files) {
-    const std::string name = top + "/" + path;
+    const std::string name = fmt::format("{}/{}", top, path);
     if (name.size() > kLongestPath || content.size() >= (std::size_t{8} << 30U)) {
       return fail(ErrorKind::bad_input, fmt::format("{} does not fit a tar archive", printable(name)),
                   "give a shorter --output, or a folder");

@@ -62,6 +62,7 @@ Result<const Scaled*> only_one(const Columns& columns, const std::array<Scaled, 
 
 Result<void> check_names(const Columns& columns) {
   std::vector<std::string> known;
+  known.reserve(kColumns.size());
   for (const Format& column : kColumns) known.emplace_back(column.name);
   for (const auto& [ours, theirs] : columns) {
     const auto dot = ours.find('.');

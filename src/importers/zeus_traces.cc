@@ -62,11 +62,11 @@ struct Tables {
   std::vector<Gpu> gpus;
 };
 
-const std::vector<std::string> kCellColumns{"dataset",       "network",     "optimizer",
+const std::vector<std::string> cell_columns{"dataset",       "network",     "optimizer",
                                             "target_metric", "epoch_limit", "default_batch_size"};
-const std::vector<std::string> kTrainColumns{"dataset",       "network", "batch_size",    "optimizer",
+const std::vector<std::string> train_columns{"dataset",       "network", "batch_size",    "optimizer",
                                              "learning_rate", "run",     "target_metric", "target_epoch"};
-const std::vector<std::string> kPowerColumns{"dataset",     "network",        "batch_size",   "optimizer",
+const std::vector<std::string> power_columns{"dataset",     "network",        "batch_size",   "optimizer",
                                              "power_limit", "time_per_epoch", "average_power"};
 
 Task task_of(Row& row) {
@@ -155,7 +155,7 @@ Result<Tables> read_tables(const std::vector<std::filesystem::path>& files, Inta
     if (!sheet) return tl::unexpected(sheet.error());
     const bool cells = sheet->has("epoch_limit") || sheet->stem() == "cells";
     const bool train = !cells && (sheet->has("target_epoch") || sheet->stem().find("train") != std::string::npos);
-    const auto there = sheet->require(cells ? kCellColumns : train ? kTrainColumns : kPowerColumns);
+    const auto there = sheet->require(cells ? cell_columns : train ? train_columns : power_columns);
     if (!there) return tl::unexpected(there.error());
     Gpu gpu;
     const std::string stem = sheet->stem();
