@@ -191,12 +191,13 @@ void timed(Times& times, const std::string& name, const std::function<void()>& w
 }
 
 // What `wattle run` does between having its plan and starting the first run.
-void resume(Times& times, const fs::path& file, const campaign::FixedPlan& plan) {
+void resume(Times& times, const fs::path& file, const std::vector<study::RunRequest>& runs,
+            const campaign::FixedPlan& plan) {
   const auto begin = Steady::now();
   auto store = store::Store::open(file, store::Store::Mode::write);
   if (!store) give_up(store.error().message);
   timed(times, "  set_plan", [&] {
-    if (!store->set_plan("bench", plan.runs())) give_up("cannot keep the plan");
+    if (!store->set_plan("bench", runs)) give_up("cannot keep the plan");
   });
   std::vector<record::Summary> history;
   timed(times, "  summaries", [&] { history = store->summaries("bench").value(); });
@@ -228,19 +229,19 @@ void bench(const fs::path& folder, int runs, int rounds) {
   const double filling_s = std::chrono::duration<double>(Steady::now() - begin).count();
   std::vector<study::RunRequest> asked;  // a tenth is still to do
   for (int number = 0; number < runs + runs / 10; ++number) asked.push_back(request(number));
-  const campaign::FixedPlan plan(std::move(asked));
+  const campaign::FixedPlan plan(asked);
   Times times;
   const std::string store = file.string();
   for (int round = 0; round < rounds; ++round) {
     if (round == 0) {  // the first plan is written, the later ones are known
       Times first;
-      resume(first, file, plan);
+      resume(first, file, asked, plan);
       times["set_plan new"] = first["  set_plan"];
     }
     timed(times, "list", [&] { wattle({"--store", store, "list"}); });
     timed(times, "list --last", [&] { wattle({"--store", store, "list", "--last", "20"}); });
     timed(times, "status", [&] { wattle({"--store", store, "status"}); });
-    resume(times, file, plan);
+    resume(times, file, asked, plan);
   }
   tell(file, runs, times, filling_s);
 }

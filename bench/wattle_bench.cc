@@ -41,7 +41,9 @@ study::RunRequest request(int number) {
   r.key = sha256(std::to_string(number));
   r.pair_key = r.key;
   r.workload_version = "1";
-  r.configuration = {"c", "original", "w", {}, {}, {}, {}};
+  r.configuration.id = "c";
+  r.configuration.label = "original";
+  r.configuration.workload = "w";
   r.arguments = {"/bin/true"};
   r.working_directory = "/";
   return r;

@@ -27,6 +27,7 @@ constexpr std::array kQuestions{
     Question{"interaction", "does what an architecture costs depend on the environment?", "del Rey", interaction},
     Question{"placement", "in which environment does each architecture cost least?", "del Rey", placement},
     Question{"outliers", "what do declared outlier rules leave out, and what would be without them?", "", outliers},
+    Question{"methods", "how would a paper say what was done?", "", methods},
     Question{"drift", "did the machine change while the study ran?", "", drift},
 };
 

@@ -39,6 +39,8 @@ struct Question {
 
 // --- One each; records of one study in any order ------------------------------------------------------------------
 
+// A paragraph of methods for a paper.
+[[nodiscard]] Result<Answer> methods(std::span<const record::Record> records, const Asked& asked);
 // Workloads alone and side by side: what the group used, each member's attributed part, and how each one's energy and
 // time changed.
 [[nodiscard]] Result<Answer> side_by_side(std::span<const record::Record> records, const Asked& asked);

@@ -355,6 +355,19 @@ TEST(Susceptible, compares_rho_alone_and_beside) {
   EXPECT_THAT(answer->sentence, HasSubstr("1 of 1"));
 }
 
+TEST(Methods, say_what_was_run_measured_and_tested) {
+  Cells cells = Cells::crossed();
+  for (Record& record : cells.records) record.fingerprint = {{"cpu", "Example CPU"}, {"cores", "2"}};
+  const auto answer = methods(cells.records, {});
+  EXPECT_THAT(answer->sentence,
+              HasSubstr("2 workloads (large, small) in 2 environments (laptop, server), 4 configurations"));
+  EXPECT_THAT(answer->sentence, HasSubstr("in 8 blocks"));
+  EXPECT_THAT(answer->sentence, HasSubstr("Energy was measured"));
+  EXPECT_THAT(answer->sentence, HasSubstr("Example CPU"));
+  for (Record& record : cells.records) std::swap(record.measured, record.estimated);
+  EXPECT_THAT(methods(cells.records, {})->sentence, HasSubstr("no claim about energy"));
+}
+
 TEST(Questions, have_names_of_their_own) {
   for (const Question& one : questions()) {
     EXPECT_EQ(question(one.name), &one);

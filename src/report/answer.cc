@@ -253,6 +253,7 @@ std::string markdown(const Answer& answer, const std::vector<const AnswerTable*>
 }
 
 std::string latex(const Answer& answer, const std::vector<const AnswerTable*>& tables) {
+  if (answer.tables.empty()) return tex_escaped(answer.sentence) + "\n";
   std::string out(kLatexHead);
   for (const AnswerTable* table : tables) {
     LatexTable laid_out{

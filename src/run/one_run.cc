@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -21,6 +25,25 @@ std::map<std::string, std::string> output_variables(const study::RunRequest& req
   if (request.use_terminal) return {{"TERM", "dumb"}, {"NO_COLOR", "1"}};
   if (request.metric.source == study::MetricSource::output) return {{"PYTHONUNBUFFERED", "1"}};
   return {};
+}
+
+// What the program inherits and nobody asked for, yet makes it faster or slower: "env LD_PRELOAD" and its like. None of
+// these names holds a secret.
+void add_inherited(const study::RunRequest& request, std::map<std::string, std::string>& fingerprint) {
+  static constexpr std::array<std::string_view, 14> kBeginnings{
+      "OMP_",       "GOMP_",          "KMP_",  "MKL_",    "OPENBLAS_",           "MALLOC_", "TCMALLOC_",
+      "LD_PRELOAD", "GLIBC_TUNABLES", "DNNL_", "ONEDNN_", "ATEN_CPU_CAPABILITY", "CUDA_",   "PYTORCH_"};
+  static constexpr std::size_t kLongest = 200;
+  for (char** variable = ::environ; variable != nullptr && *variable != nullptr; ++variable) {
+    const std::string_view text(*variable);
+    const auto equals = text.find('=');
+    if (equals == std::string_view::npos) continue;
+    const std::string name(text.substr(0, equals));
+    const bool matters = std::any_of(kBeginnings.begin(), kBeginnings.end(),
+                                     [&](std::string_view beginning) { return name.starts_with(beginning); });
+    if (!matters || request.variables.contains(name)) continue;
+    fingerprint["env " + name] = printable(text.substr(equals + 1, kLongest));
+  }
 }
 
 // The program's GPUs are those that its own environment shows it.
@@ -91,6 +114,7 @@ Result<std::unique_ptr<Run>> Run::create(const study::RunRequest& request, int a
                     {},           place.cpus.empty() ? environment.cpus : place.cpus,
                     {},           options.flags,
                     place.held};
+  add_inherited(request, preamble.fingerprint);
   if (environment.power_cap) preamble.power_cap = {*environment.power_cap, options.probes.sysroot};
   if (options.streams == Streams::captured) preamble.variables = output_variables(request);
   auto created = create_attempt(directory, preamble, options.durable);

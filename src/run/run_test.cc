@@ -486,5 +486,19 @@ TEST_F(RunTest, a_read_only_folder_is_an_environment_error) {
   EXPECT_EQ(status, 0);
 }
 
+TEST_F(RunTest, what_it_inherits_and_nobody_asked_for_is_recorded) {
+  ::setenv("OMP_PROC_BIND", "close", 1);
+  ::setenv("A_SECRET_TOKEN", "sesame", 1);
+  auto request = shell("exit 0");
+  const auto inherited = run(request).record.fingerprint;
+  EXPECT_EQ(inherited.at("env OMP_PROC_BIND"), "close");
+  for (const auto& [name, value] : inherited) EXPECT_EQ(value.find("sesame"), std::string::npos) << name;
+  request.variables["OMP_PROC_BIND"] = "spread";
+  request.key += "x";
+  EXPECT_FALSE(run(request).record.fingerprint.contains("env OMP_PROC_BIND")) << "the study sets it";
+  ::unsetenv("OMP_PROC_BIND");
+  ::unsetenv("A_SECRET_TOKEN");
+}
+
 }  // namespace
 }  // namespace wattle::run

@@ -62,7 +62,8 @@ void fill_script(const Workload& workload, RunRequest& request) {
   }
 }
 
-std::map<std::string, std::string> variables_of(const Workload& workload, const Environment& environment) {
+std::map<std::string, std::string> variables_of(const Workload& workload, const Configuration& configuration) {
+  const Environment& environment = configuration.environment;
   // What the author sets comes first: insert keeps it.
   std::map<std::string, std::string> variables = environment.variables;
   const std::string threads = std::to_string(environment.threads);
@@ -70,6 +71,10 @@ std::map<std::string, std::string> variables_of(const Workload& workload, const 
     variables.insert({name, threads});
   }
   if (!environment.wait_policy.empty()) variables.insert({"OMP_WAIT_POLICY", environment.wait_policy});
+  // Beside others glibc's heaps, eight for each of the machine's cores by default, are as many as there is use for.
+  if (!configuration.colocation.alone()) {
+    variables.insert({"MALLOC_ARENA_MAX", std::to_string(2 * environment.threads)});
+  }
   if (!workload.builtin) variables.insert({"PYTHONUNBUFFERED", "1"});
   return variables;
 }
@@ -138,7 +143,7 @@ class Planner {
       fill_script(workload, request);
     }
     request.working_directory = study_.directory.string();
-    request.variables = variables_of(workload, configuration.environment);
+    request.variables = variables_of(workload, configuration);
     request.use_terminal = workload.use_terminal;
     request.metric = workload.metric;
     request.protocol = study_.protocol;
