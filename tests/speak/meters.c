@@ -135,10 +135,15 @@ static void a_forked_child_has_no_meter(wattle_meter* meter) {
 
 static void* ask(void* meter) {
   for (int i = 0; i < 20; ++i) {
+    // A busy machine samples late, and four who ask at once are busy: the window grows until it holds enough.
     const int64_t begin = wattle_clock_ns();
-    pass(0.06);
     wattle_energy energy = {.size = sizeof energy};
-    EXPECT(wattle_meter_window(meter, 0, begin, wattle_clock_ns(), &energy) == WATTLE_METER_OK);
+    int told = !WATTLE_METER_OK;
+    for (int tries = 0; tries < 200 && told != WATTLE_METER_OK; ++tries) {
+      pass(0.06);
+      told = (int)wattle_meter_window(meter, 0, begin, wattle_clock_ns(), &energy);
+    }
+    EXPECT(told == WATTLE_METER_OK);
   }
   return NULL;
 }
