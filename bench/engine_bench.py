@@ -2,8 +2,8 @@
 
 usage: engine_bench.py WATTLE [--runs N] [--rounds N] [--long N]
 
-Rounds alternate: the bare command, wattle, Optuna (package python3-optuna; left out where it is not installed), `--runs`
-runs each. Figures are medians of the rounds, per run. CPU time is told apart: wattle itself, its guards, the program.
+Rounds alternate: the bare command, the floor (engine_floor beside WATTLE: a guard, an attempt's files and a commit, nothing
+else), wattle, Optuna (package python3-optuna; left out where it is not installed), `--runs` runs each. Figures are medians of the rounds, per run. CPU time is told apart: wattle itself, its guards, the program.
 Then one campaign of `--long` runs, with wattle's memory on the way.
 """
 
@@ -100,12 +100,25 @@ def optuna(count):
     return {"wall": wall, "optuna": own, "program": children}
 
 
+def floor(program, count):
+    with tempfile.TemporaryDirectory() as folder:
+        told = subprocess.run([program, folder, str(count), *COMMAND], capture_output=True, text=True, check=True).stdout
+    wall, own, children = (float(word) / 1e3 for word in told.split())
+    return {"wall": wall, "engine": own, "guard and program": children}
+
+
 def has_optuna():
     return subprocess.run(["/usr/bin/python3", "-c", "import optuna"], capture_output=True).returncode == 0
 
 
 def compare(wattle, runs, rounds):
-    kinds = {"bare": bare, "wattle": lambda count: campaign(wattle, count)}
+    kinds = {"bare": bare}
+    lowest = Path(wattle).with_name("engine_floor")
+    if lowest.exists():
+        kinds["floor"] = lambda count: floor(lowest, count)
+    else:
+        print("engine_floor is not built: left out")
+    kinds["wattle"] = lambda count: campaign(wattle, count)
     if has_optuna():
         kinds["Optuna"] = optuna
     else:
@@ -119,8 +132,8 @@ def compare(wattle, runs, rounds):
     for name, rows in told.items():
         for what in rows[0]:
             values = sorted(1e3 * row[what] for row in rows)
-            label = "wall time" if what == "wall" else f"CPU time of {'the program' if what == 'program' else what}"
-            print(f"  {name:8} {label:24} {statistics.median(values):7.2f}  [{values[0]:.2f}, {values[-1]:.2f}]")
+            label = "wall time" if what == "wall" else f"CPU time of {what.replace('program', 'the program')}"
+            print(f"  {name:8} {label:30} {statistics.median(values):7.2f}  [{values[0]:.2f}, {values[-1]:.2f}]")
 
 
 def memory(wattle, runs):

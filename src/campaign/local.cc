@@ -1,6 +1,7 @@
 #include "campaign/local.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <system_error>
@@ -18,14 +19,18 @@ fs::path directory_of(const fs::path& root, const std::string& key, int attempt)
 void retire_directory(const fs::path& directory) {
   std::error_code ignored;
   fs::remove(directory / "request.json", ignored);
-  const fs::path files = directory / "files";
-  const bool keep = fs::exists(files, ignored) && !fs::is_empty(files, ignored);
-  std::vector<fs::path> entries;
-  for (const auto& entry : fs::directory_iterator(directory, ignored)) entries.push_back(entry.path());
-  for (const fs::path& entry : entries) {
-    if (!keep || entry.filename() != "files") fs::remove_all(entry, ignored);
+  // Goes only where it is empty, and stays otherwise; so does the directory around it.
+  ::rmdir((directory / "files").c_str());
+  std::vector<fs::directory_entry> entries;
+  for (const auto& entry : fs::directory_iterator(directory, ignored)) entries.push_back(entry);
+  for (const fs::directory_entry& entry : entries) {
+    if (!fs::is_directory(entry.symlink_status(ignored))) {
+      ::unlink(entry.path().c_str());
+    } else if (entry.path().filename() != "files") {
+      fs::remove_all(entry.path(), ignored);
+    }
   }
-  if (!keep) fs::remove(directory, ignored);
+  ::rmdir(directory.c_str());
 }
 
 // Keeps a directory, but not under a name that the run's next attempt needs. Where it is then.
