@@ -2,6 +2,7 @@
 """Speed and cost of wattle-train beside PyTorch, end to end: decode, augment, train, validate.
 
     bench/trainer_vs_pytorch.py --trainer build/release/bin/wattle-train --data FOLDER_OR_TAR [--rounds 3] [--json FILE]
+    bench/trainer_vs_pytorch.py --bare …      the training step alone
 
 FOLDER_OR_TAR holds train/CLASS/*.jpg and test/CLASS/*.jpg (32 x 32, such as CIFAR-10 as JPEG); what is used of it is
 copied to a temporary folder, so that both sides read the same files. Cases: LeNet-5, ResNet-20, MobileNetV2 and a Siamese
@@ -14,6 +15,9 @@ ResNet-18. Sides, run by turns so that a busy machine is busy for all:
 Every side also runs with one thread ("equal"). Told are samples a second over the epochs after the first (training and
 validation; the first one warms up), CPU seconds a sample over the whole process, start and loading included, and the
 validation accuracy of the last epoch. Each side holds out a tenth of the train images, chosen in its own way.
+
+--bare times training only, of images that are in memory, without augmentation: for PyTorch slices of one normalised tensor, the
+barest loop there is; for wattle-train its train phases as it tells them, which still normalise and shuffle.
 """
 
 import argparse
@@ -36,6 +40,8 @@ CASES = {
     "siamese": ["--model", "siamese_resnet18", "--width", "1", "--optimizer", "adadelta", "--learning-rate", "1"],
 }
 BATCH = {"resnet20": 128}
+# A share of --per-class: every case is to take about as long.
+SHARE = {"lenet5": 1, "resnet20": 0.5, "mobilenet_v2": 0.5, "siamese": 0.2}
 
 
 def unpack(source, folder, per_class):
@@ -74,14 +80,33 @@ def child(command, environment):
 
 
 def wattle(arguments, case, folder, threads, replicas):
-    flags = [*CASES[case], "--dataset", "folder", "--data", folder, "--augmentation", "crop_flip", "--epochs",
-             str(arguments.epochs), "--threads", str(threads), "--replicas", str(replicas), "--json"]
-    out, cpu = child([arguments.trainer, *flags], {"OMP_NUM_THREADS": str(threads)})
+    flags = [*CASES[case], "--dataset", "folder", "--data", folder, "--augmentation",
+             "none" if arguments.bare else "crop_flip", "--epochs", str(arguments.epochs), "--threads", str(threads),
+             "--replicas", str(replicas), "--precision", arguments.precision, "--json"]
+    with tempfile.NamedTemporaryFile() as events:
+        out, cpu = child([arguments.trainer, *flags],
+                         {"OMP_NUM_THREADS": str(threads), "WATTLE_EVENTS": events.name if arguments.bare else ""})
+        phases = train_phases(events.read())
     result = json.loads(out)
-    images = result["samples"]["train"] + result["samples"]["validation"]
-    seconds = [epoch["duration_s"] for epoch in result["epochs"][1:]]
-    return {"samples_per_s": images / statistics.mean(seconds), "cpu_s_per_sample": cpu / (images * arguments.epochs),
+    train, validation = result["samples"]["train"], result["samples"]["validation"]
+    images = train if arguments.bare else train + validation
+    seconds = phases[1:] if arguments.bare else [epoch["duration_s"] for epoch in result["epochs"][1:]]
+    return {"samples_per_s": images / statistics.mean(seconds),
+            "cpu_s_per_sample": cpu / ((train + validation) * arguments.epochs),
             "metric": result["epochs"][-1]["validation"]["accuracy"], "setting": f"{threads} threads, {replicas} replicas"}
+
+
+def train_phases(events):
+    """Seconds of each train phase."""
+    seconds, begun = [], None
+    for line in events.splitlines():
+        event = json.loads(line)
+        if event["event"] == "phase_begin" and event["phase"] == "train":
+            begun = event["t"]
+        elif event["event"] == "phase_end" and begun is not None:
+            seconds.append((event["t"] - begun) * 1e-9)
+            begun = None
+    return seconds
 
 
 def pytorch(arguments, case, folder, tuned, threads, workers):
@@ -89,7 +114,8 @@ def pytorch(arguments, case, folder, tuned, threads, workers):
     if tuned and arguments.tcmalloc:
         environment["LD_PRELOAD"] = arguments.tcmalloc
     command = [arguments.python, os.path.abspath(__file__), "--peer", case, "--data", folder, "--epochs",
-               str(arguments.epochs), "--workers", str(workers)] + (["--tuned"] if tuned else [])
+               str(arguments.epochs), "--workers", str(workers), "--precision", arguments.precision]
+    command += ["--tuned"] * tuned + ["--bare"] * arguments.bare
     out, cpu = child(command, environment)
     result = json.loads(out)
     result["cpu_s_per_sample"] = cpu / (result.pop("images") * arguments.epochs)
@@ -121,6 +147,8 @@ def peer(arguments):
                                            num_workers=arguments.workers, persistent_workers=arguments.workers > 0)
                for part, shuffle in zip(parts, (True, False))]
     classes = len(sets[0].classes)
+    if arguments.bare:
+        loaders = [in_memory(parts[0], sets[1], BATCH.get(case, 64)), []]
     model = {"lenet5": lambda: ours.LeNet5(3, classes, 0, 400), "resnet20": lambda: ours.ResNet20(3, classes),
              "mobilenet_v2": lambda: models.mobilenet_v2(num_classes=classes, dropout=0.0),
              "siamese": lambda: colour_siamese(ours.Siamese())}[case]()
@@ -141,8 +169,9 @@ def peer(arguments):
         summed, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
         for images, labels in loaders[0]:
             optimizer.zero_grad(set_to_none=True)
-            scores = model(images.to(memory_format=layout))
-            loss = loss_of(scores, labels)
+            with torch.autocast("cpu", torch.bfloat16, arguments.precision == "bf16"):
+                scores = model(images.to(memory_format=layout))
+            loss = loss_of(scores.float(), labels)
             loss.backward()
             optimizer.step()
             summed += loss.detach() * len(labels)
@@ -155,8 +184,19 @@ def peer(arguments):
                 right += answers(scores, siamese).eq(labels).sum().item()
                 total += len(labels)
         seconds.append(time.monotonic() - begin)
-    images = len(order)
-    print(json.dumps({"samples_per_s": images / statistics.mean(seconds[1:]), "metric": right / total, "images": images}))
+    timed = len(order) - held if arguments.bare else len(order)
+    print(json.dumps({"samples_per_s": timed / statistics.mean(seconds[1:]), "metric": right / total if total else None,
+                      "images": timed}))
+
+
+def in_memory(part, plain, batch):
+    """Batches that lie ready, the last and smaller one too."""
+    import torch
+    part = Pairs(torch.utils.data.Subset(plain, part.images.indices)) if isinstance(part, Pairs) else (
+        torch.utils.data.Subset(plain, part.indices))
+    images, labels = zip(*(part[index] for index in range(len(part))))
+    images, labels = torch.stack(images), torch.tensor(labels)
+    return [(images[begin:begin + batch], labels[begin:begin + batch]) for begin in range(0, len(images), batch)]
 
 
 def answers(scores, siamese):
@@ -196,7 +236,7 @@ def sides(arguments, case, folder):
     cores = os.cpu_count() or 1
     small = case == "lenet5"
     ours = [(threads, replicas) for threads, replicas in ((1, 1), (cores, 1), (cores, cores if small else 1))]
-    theirs = [(threads, workers) for threads in {1, cores} for workers in (0, 1, 2)]
+    theirs = [(threads, workers) for threads in {1, cores} for workers in ((0,) if arguments.bare else (0, 1, 2))]
     return {
         "wattle": [lambda s=s: wattle(arguments, case, folder, *s) for s in dict.fromkeys(ours)],
         "tuned": [lambda s=s: pytorch(arguments, case, folder, True, *s) for s in theirs],
@@ -209,7 +249,7 @@ def sides(arguments, case, folder):
 def compare(arguments, folder):
     results = {}
     for case in arguments.cases:
-        settings = sides(arguments, case, folder)
+        settings = sides(arguments, case, os.path.join(folder, case))
         # One round picks each side's best setting; the rounds that count interleave the sides with it.
         best = {}
         for side, choices in settings.items():
@@ -221,11 +261,13 @@ def compare(arguments, folder):
                 rounds[side].append(settings[side][best[side]]())
         results[case] = {side: {"samples_per_s": statistics.median(r["samples_per_s"] for r in runs),
                                 "cpu_s_per_sample": statistics.median(r["cpu_s_per_sample"] for r in runs),
-                                "metric": statistics.median(r["metric"] for r in runs), "setting": runs[0]["setting"]}
+                                "metric": None if runs[0]["metric"] is None else statistics.median(
+                                    r["metric"] for r in runs), "setting": runs[0]["setting"]}
                          for side, runs in rounds.items()}
         for side, row in results[case].items():
+            accuracy = "" if row["metric"] is None else f"  accuracy {row['metric']:.3f}"
             print(f"{case:13} {side:17} {row['samples_per_s']:9.0f} samples/s {1e3 * row['cpu_s_per_sample']:8.3f} CPU ms"
-                  f"/sample  accuracy {row['metric']:.3f}  ({row['setting']})", flush=True)
+                  f"/sample{accuracy}  ({row['setting']})", flush=True)
     for other in ("tuned", "default"):
         ratios = [row["wattle"]["samples_per_s"] / row[other]["samples_per_s"] for row in results.values()]
         print(f"wattle / {other}: geometric mean {math.exp(statistics.mean(map(math.log, ratios))):.2f}, "
@@ -241,6 +283,8 @@ def main():
     parser.add_argument("--per-class", type=int, default=500, help="train images of each class")
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bare", action="store_true", help="time the training step alone")
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--tcmalloc", default="/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4")
     parser.add_argument("--json", help="write the results there")
@@ -255,8 +299,11 @@ def main():
     if not os.path.exists(arguments.tcmalloc):
         print(f"{arguments.tcmalloc} is not there: PyTorch runs without tcmalloc", file=sys.stderr)
         arguments.tcmalloc = None
+    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {arguments.precision}"
+          f"{', the bare step' if arguments.bare else ''}")
     with tempfile.TemporaryDirectory() as folder:
-        unpack(arguments.data, folder, arguments.per_class)
+        for case in arguments.cases:
+            unpack(arguments.data, os.path.join(folder, case), int(arguments.per_class * SHARE[case]))
         results = compare(arguments, folder)
     if arguments.json:
         with open(arguments.json, "w") as file:
