@@ -17,7 +17,7 @@ validation; the first one warms up), CPU seconds a sample over the whole process
 validation accuracy of the last epoch. Each side holds out a tenth of the train images, chosen in its own way.
 
 --bare times training only, of images that are in memory, without augmentation: for PyTorch slices of one normalised tensor, the
-barest loop there is; for wattle-train its train phases as it tells them, which still normalise and shuffle.
+barest loop that still counts loss and answers; for wattle-train its train phases as it tells them, which still normalise and shuffle.
 """
 
 import argparse

@@ -162,7 +162,7 @@ int run_in(const Context& context, const RunOptions& options, const study::Study
     note(fmt::format("recovered {} attempt{} that had been cut off; the energy counts as waste", recovered->attempts,
                      recovered->attempts == 1 ? "" : "s"));
   }
-  for (const std::string& damaged : recovered->damaged) note("left as it is: " + damaged);
+  for (const std::string& damaged : recovered->damaged) note("kept aside, and the run is made again: " + damaged);
   if (const auto kept = store.set_plan(study.name, runs); !kept) return tell(kept.error());
   auto history = store.summaries(study.name);
   if (!history) return tell(history.error());

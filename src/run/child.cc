@@ -14,8 +14,9 @@
 #include <cstring>
 
 #include "base/text.h"
-#include "run/cpu_list.h"
+#include "run/cpus.h"
 #include "run/descriptor.h"
+#include "study/cpu_list.h"
 
 namespace wattle::run {
 namespace {
@@ -100,8 +101,8 @@ bool bind_to(const std::vector<int>& cpus) {
 std::string explain(const Failure& failure, const ChildSpec& spec) {
   const std::string program = printable(spec.arguments.front());
   if (failure.stage == Failure::Stage::cpus) {
-    return fmt::format("cannot run on CPUs {}: this process may use {}", to_cpu_list(spec.cpus),
-                       to_cpu_list(usable_cpus()));
+    return fmt::format("cannot run on CPUs {}: this process may use {}", study::cpu_list(spec.cpus),
+                       study::cpu_list(usable_cpus()));
   }
   if (failure.stage == Failure::Stage::nice) {
     return fmt::format("cannot be nice {}: {}", spec.nice, std::strerror(failure.code));

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "run/cpu_list.h"
+#include "run/cpus.h"
 #include "run/power_cap.h"
 #include "run/run_fixture.h"
 
@@ -18,16 +18,6 @@ using record::EndState;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-TEST(CpuList, is_read_and_written_as_the_kernel_does) {
-  EXPECT_THAT(parse_cpu_list("0-2,8").value(), ElementsAre(0, 1, 2, 8));
-  EXPECT_THAT(parse_cpu_list("3,1-2,2").value(), ElementsAre(1, 2, 3));
-  for (const char* bad : {"", "a", "1-", "-1", "2-1", "0,", "4096", "0-99999999999", "1-2-3"}) {
-    EXPECT_FALSE(parse_cpu_list(bad)) << bad;
-  }
-  EXPECT_EQ(to_cpu_list({0, 1, 2, 8, 10, 11}), "0-2,8,10-11");
-  EXPECT_EQ(to_cpu_list({}), "");
-}
 
 TEST(CpuList, is_divided_evenly_and_shared_where_it_is_too_short) {
   EXPECT_THAT(divided({0, 1, 2, 3, 4}, 2), ElementsAre(ElementsAre(0, 1, 2), ElementsAre(3, 4)));

@@ -6,10 +6,11 @@
 #include <mutex>
 #include <thread>
 
-#include "run/cpu_list.h"
+#include "run/cpus.h"
 #include "run/group_share.h"
 #include "run/one_run.h"
 #include "run/runner.h"
+#include "study/cpu_list.h"
 
 namespace wattle::run {
 namespace {
@@ -26,9 +27,9 @@ std::vector<std::string> places_of(std::span<const GroupMember> members) {
     return member.request.configuration.environment.cpus == first.environment.cpus;
   });
   if (!same) return places;
-  const auto named = parse_cpu_list(first.environment.cpus);
+  const auto named = study::parse_cpus(first.environment.cpus);
   const auto slices = divided(first.environment.cpus.empty() || !named ? usable_cpus() : *named, members.size());
-  for (std::size_t i = 0; i < members.size(); ++i) places[i] = to_cpu_list(slices[i]);
+  for (std::size_t i = 0; i < members.size(); ++i) places[i] = study::cpu_list(slices[i]);
   return places;
 }
 
@@ -58,9 +59,10 @@ class Group {
     if (begun) accompany();
     auto trace = meter_->stop();
     if (!begun) return abandon(begun.error());
-    if (!trace) return abandon(trace.error());
     if (!trouble_) return abandon(trouble_.error());
-    return conclude(*trace);
+    if (trace) return conclude(*trace);
+    if (trace.error().kind != ErrorKind::failed) return abandon(trace.error());
+    return all_lost(trace.error().message);
   }
 
  private:
@@ -126,11 +128,13 @@ class Group {
   }
 
   Result<std::vector<record::Attempt>> conclude(const energy::Trace& trace) {
-    std::move(later_.begin(), later_.end(), std::back_inserter(runs_));
+    gather();
     std::vector<GroupAttempt> attempts;
     for (const auto& run : runs_) {
       auto record = run->assembled(trace);
-      if (!record) return tl::unexpected(record.error());
+      // Who destroys what was written of itself has destroyed the measurement of all: no part can be told any more.
+      if (!record && record.error().kind == ErrorKind::failed) return all_lost(record.error().message);
+      if (!record) return abandon(record.error());
       attempts.push_back({*std::move(record), run->telemetry()});
     }
     share_out(attempts, trace, options_.idle_power);
@@ -144,6 +148,18 @@ class Group {
       done.push_back(*std::move(attempt));
     }
     return done;
+  }
+
+  void gather() {
+    std::move(later_.begin(), later_.end(), std::back_inserter(runs_));
+    later_.clear();
+  }
+
+  std::vector<record::Attempt> all_lost(const std::string& reason) {
+    gather();
+    std::vector<record::Attempt> lost;
+    for (const auto& run : runs_) lost.push_back(run->lost("a run beside it, or itself: " + reason));
+    return lost;
   }
 
   tl::unexpected<Error> abandon(const Error& error) const {

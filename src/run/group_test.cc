@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "run/cpu_list.h"
+#include "run/cpus.h"
 #include "run/group_share.h"
 #include "run/run_fixture.h"
 
@@ -154,6 +154,23 @@ TEST_F(GroupTest, a_partner_that_only_pretends_to_work_invalidates_the_group) {
   const auto attempts = run_all(group({python(busy(0.8)), shell("sleep 0.8")}, study::GroupMode::together));
   ASSERT_EQ(attempts.size(), 2U);
   EXPECT_THAT(attempts[0].record.group->invalid, HasSubstr("w1/original hardly worked"));
+}
+
+TEST_F(GroupTest, a_member_that_destroys_its_attempt_fails_the_group_and_no_more) {
+  const auto destroys = shell("rm -r \"$(dirname \"$WATTLE_EVENTS\")\"");
+  for (const bool first : {true, false}) {
+    SCOPED_TRACE(first);
+    std::filesystem::remove_all(root_ / "w0-1");
+    std::filesystem::remove_all(root_ / "w1-1");
+    const auto requests = first ? std::vector{destroys, python(busy(0.1))} : std::vector{python(busy(0.1)), destroys};
+    const auto attempts = run_all(group(requests, study::GroupMode::together));
+    ASSERT_EQ(attempts.size(), 2U);
+    for (const record::Attempt& attempt : attempts) {
+      EXPECT_EQ(attempt.record.end, EndState::failed);
+      EXPECT_THAT(attempt.record.reason, HasSubstr("attempt directory was removed"));
+      EXPECT_FALSE(attempt.record.group) << "nobody's part is known";
+    }
+  }
 }
 
 TEST_F(GroupTest, a_stop_ends_all_and_none_is_a_result) {

@@ -18,12 +18,13 @@
 #include "base/clock.h"
 #include "run/attempt_files.h"
 #include "run/child.h"
-#include "run/cpu_list.h"
+#include "run/cpus.h"
 #include "run/guard_host.h"
 #include "run/guard_process.h"
 #include "run/power_cap.h"
 #include "run/process.h"
 #include "run/runner.h"
+#include "study/cpu_list.h"
 
 namespace wattle::run {
 namespace {
@@ -70,7 +71,7 @@ class Guard {
     for (const auto& [name, value] : preamble_.request.variables) spec.variables[name] = with_run_dir(value, files_);
     spec.variables["WATTLE_EVENTS"] = files_.events().string();
     spec.variables["WATTLE_RUN_DIR"] = files_.run_dir().string();
-    spec.cpus = parse_cpu_list(preamble_.cpus).value_or(std::vector<int>{});
+    spec.cpus = study::parse_cpus(preamble_.cpus).value_or(std::vector<int>{});
     spec.nice = preamble_.request.configuration.environment.nice;
     pollfd life{kChannel, POLLIN, 0};
     if (::poll(&life, 1, preamble_.held ? -1 : 0) > 0) on_parent();  // it may be gone, or want no start, already

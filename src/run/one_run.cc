@@ -1,7 +1,6 @@
 #include "run/one_run.h"
 
 #include <fmt/format.h>
-
 #include <unistd.h>
 
 #include <algorithm>
@@ -182,7 +181,13 @@ Result<record::Record> Run::assembled(energy::Trace trace) {
     evidence_.last_error_line = last_line(shortened_text(files_.error(), StreamFile::kTail));
   }
   auto report = read_report(files_);
-  if (!report) return fail(ErrorKind::environment, "the guard did not start: " + report.error().message);
+  if (!report) {
+    std::error_code error;
+    if (fs::exists(files_.request(), error)) {
+      return fail(ErrorKind::environment, "the guard did not start: " + report.error().message);
+    }
+    return fail(ErrorKind::failed, "its attempt directory was removed: " + report.error().message);
+  }
   evidence_.guard = *std::move(report);
   if (!evidence_.guard.complete) end_leftovers(files_, evidence_.preamble.boot, evidence_.guard);
   events_.take();

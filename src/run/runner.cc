@@ -25,9 +25,9 @@ Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, 
   if (!run) return tl::unexpected(run.error());
   Meter meter(request, (*run)->files().trace(), options, clock);
   auto trace = measured(**run, meter, stop);
-  if (!trace && trace.error().kind == ErrorKind::failed) return (*run)->lost(trace.error().message);
   auto record = trace ? (*run)->assembled(*std::move(trace)) : tl::unexpected(trace.error());
   if (record) return (*run)->written(*std::move(record));
+  if (record.error().kind == ErrorKind::failed) return (*run)->lost(record.error().message);
   (*run)->forget();
   return tl::unexpected(record.error());
 }
