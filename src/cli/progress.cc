@@ -28,6 +28,19 @@ std::string left_text(const std::optional<Seconds>& remaining) {
 
 }  // namespace
 
+// Of an adaptive study nobody knows how many runs it will be: what is proposed is the next block alone.
+RunProgress::Count RunProgress::count(const campaign::Observer::Position& position) const {
+  const std::string left = position.done < position.total ? left_text(position.remaining) : "";
+  if (!study_.repetitions.adaptive()) {
+    const std::size_t done = planned_ - static_cast<std::size_t>(position.total - position.done);
+    return {done, fmt::format("{}", planned_), left};
+  }
+  const auto done = std::count_if(history_.begin(), history_.end(),
+                                  [](const record::Summary& past) { return record::finished(past.end); });
+  return {static_cast<std::size_t>(done), fmt::format("at most {}", planned_),
+          left.empty() ? left : left + " in this block"};
+}
+
 RunProgress::RunProgress(const study::Study& study, const campaign::History& history, std::size_t planned)
     : study_(study),
       history_(history),
@@ -79,7 +92,7 @@ std::string RunProgress::spent() const {
 void RunProgress::draw(const study::RunRequest& request, const campaign::Observer::Position& position,
                        const run::Progress& progress) {
   finish();
-  const std::size_t done = planned_ - static_cast<std::size_t>(position.total - position.done);
+  const Count runs = count(position);
   const auto failed = std::count_if(history_.begin(), history_.end(), [](const record::Summary& past) {
     return record::finished(past.end) && !record::successful(past.end);
   });
@@ -89,8 +102,8 @@ void RunProgress::draw(const study::RunRequest& request, const campaign::Observe
   lines.push_back(
       fmt::format("{}   block {}/{}   {}  {} of {} runs   {}", report::shortened(study_.name, 24), request.block,
                   study_.repetitions.max,
-                  bar(static_cast<double>(done) / static_cast<double>(std::max<std::size_t>(1, planned_)), 20), done,
-                  planned_, left_text(position.remaining)));
+                  bar(static_cast<double>(runs.done) / static_cast<double>(std::max<std::size_t>(1, planned_)), 20),
+                  runs.done, runs.of, runs.left));
   std::string now = fmt::format("now     {}   {}", request.configuration.label, human(to_seconds(progress.elapsed)));
   if (progress.epoch) now += fmt::format("   epoch {}", *progress.epoch);
   if (progress.metric) now += fmt::format("   {} {}", request.metric.name, significant(*progress.metric, 3));
@@ -106,15 +119,16 @@ void RunProgress::draw(const study::RunRequest& request, const campaign::Observe
 
 void RunProgress::line(const record::Summary& summary, const campaign::Observer::Position& position) {
   finish();
-  const std::size_t done = planned_ - static_cast<std::size_t>(position.total - position.done);
-  std::string text = fmt::format("[{}/{}] block {}  {}: {}", done, planned_, summary.block, summary.label,
-                                 record::to_string(summary.end));
+  const Count runs = count(position);
+  const bool adaptive = study_.repetitions.adaptive();
+  std::string text = fmt::format("[{}{}{}] block {}  {}: {}", runs.done, adaptive ? " of " : "/", runs.of,
+                                 summary.block, summary.label, record::to_string(summary.end));
   if (!summary.reason.empty()) text += fmt::format(" ({})", summary.reason);
   if (summary.duration) text += fmt::format("  {}", human(*summary.duration));
   text += fmt::format("  {}", energy_text(summary));
   if (summary.performance) text += fmt::format("  {} {}", summary.metric, significant(*summary.performance, 4));
   if (!summary.flags.empty()) text += fmt::format("  [{}]", summary.flags);
-  if (position.done < position.total) text += fmt::format("  {}", left_text(position.remaining));
+  if (!runs.left.empty()) text += "  " + runs.left;
   note(printable(text));
 }
 

@@ -23,6 +23,12 @@ class RunProgress {
             const run::Progress& progress);
   void line(const record::Summary& summary, const campaign::Observer::Position& position);
   [[nodiscard]] std::string spent() const;
+  struct Count {
+    std::size_t done = 0;
+    std::string of;    // "40", "at most 480"
+    std::string left;  // "1:20 min left"; empty behind the last run
+  };
+  [[nodiscard]] Count count(const campaign::Observer::Position& position) const;
 
   const study::Study& study_;
   const campaign::History& history_;
