@@ -53,6 +53,7 @@ void add_bundle(CLI::App& app, Context& context, Chosen& chosen);
 void add_calibrate(CLI::App& app, Context& context, Chosen& chosen);
 void add_check(CLI::App& app, Context& context, Chosen& chosen);
 void add_compare(CLI::App& app, Context& context, Chosen& chosen);
+void add_data(CLI::App& app, Context& context, Chosen& chosen);
 void add_doctor(CLI::App& app, Context& context, Chosen& chosen);
 void add_export(CLI::App& app, Context& context, Chosen& chosen);
 void add_import(CLI::App& app, Context& context, Chosen& chosen);

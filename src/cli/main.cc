@@ -16,7 +16,7 @@ namespace {
 constexpr std::array kCommands{add_init,    add_check,   add_plan,    add_run,    add_status,
                                add_list,    add_show,    add_report,  add_export, add_measure,
                                add_compare, add_monitor, add_metrics, add_doctor, add_calibrate,
-                               add_store,   add_stats,   add_import,  add_bundle};
+                               add_store,   add_stats,   add_import,  add_bundle, add_data};
 
 constexpr const char* kExamples = R"(
 Ten minutes to a first finding:

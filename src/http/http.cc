@@ -1,9 +1,10 @@
 #include "http/http.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <utility>
+
+#include "http/loading.h"
 
 namespace wattle::http {
 namespace {
@@ -57,21 +58,10 @@ Result<Server> Http::serve(const std::string& address, int port, Handler handler
 }
 
 Result<Http> load_http(const std::filesystem::path& program) {
-  const std::filesystem::path file = program.parent_path().parent_path() / "lib/wattle" / kLibraryFile;
-  // Never closed: its threads may outlive a question that was given up.
-  void* handle = ::dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
-  if (handle == nullptr) {
-    const char* why = ::dlerror();
-    return fail(ErrorKind::environment, fmt::format("cannot load HTTP: {}", why != nullptr ? why : file.string()),
-                "it is built and installed with wattle, as lib/wattle/libwattle_http.so beside bin/");
-  }
-  using Entry = const Library* (*)();
-  const auto entry = reinterpret_cast<Entry>(::dlsym(handle, kLibraryEntry));
-  const Library* library = entry != nullptr ? entry() : nullptr;
-  if (library == nullptr || library->version != kLibraryVersion) {
-    return fail(ErrorKind::environment, fmt::format("{} is of another build of wattle", file.string()),
-                "build or install both together");
-  }
+  const auto loaded = load_library(program, kLibraryFile, kLibraryEntry, "HTTP");
+  if (!loaded) return tl::unexpected(loaded.error());
+  const auto* library = static_cast<const Library*>(*loaded);
+  if (library == nullptr || library->version != kLibraryVersion) return of_another_build(kLibraryFile);
   return Http(library);
 }
 
