@@ -68,7 +68,7 @@ int list_data(const Context& context, const DataOptions& options) {
                        {"files", report::Align::right, false},
                        {"--dataset", report::Align::left, false},
                        {"URLs", report::Align::left, false},
-                       {"here", report::Align::left, true},
+                       {"here", report::Align::left, false},
                        {"licence", report::Align::left, true}});
   for (const auto& set : *sets) {
     table.add_row({{set.name},
@@ -78,7 +78,7 @@ int list_data(const Context& context, const DataOptions& options) {
                    {tried_text(set)},
                    {here_text(set, fs::path(options.into) / set.name)},
                    {set.licence.empty() ? "–" : set.licence}});
-    table.add_note({set.about, report::Tone::dim});
+    if (!set.about.empty()) table.add_note({set.about, report::Tone::dim});
   }
   const int width = context.output.empty() ? std::min(terminal_width(STDOUT_FILENO), 120) : 120;
   std::string text = table.render(width, context.output.empty() && wants_colour(STDOUT_FILENO));

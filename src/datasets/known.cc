@@ -23,7 +23,7 @@ DataSet mnist() {
                                        "https://ossci-datasets.s3.amazonaws.com/mnist/"};
   return {.name = "mnist",
           .about = "handwritten digits, 28 x 28 grey, 60,000 to train and 10,000 to test, 10 classes",
-          .licence = "CC BY-SA 3.0 (so the documentation of tf.keras.datasets.mnist)",
+          .licence = "CC BY-SA 3.0",
           .citation =
               "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition, "
               "Proc. IEEE 86 (1998)",
@@ -32,7 +32,8 @@ DataSet mnist() {
           .prepare = {},
           .source =
               "tensorflow/datasets 31f1255e57e5: tensorflow_datasets/url_checksums/mnist.txt (sizes, SHA-256, first "
-              "URL); pytorch/vision 01977a187961: torchvision/datasets/mnist.py (second URL)",
+              "URL); pytorch/vision 01977a187961: torchvision/datasets/mnist.py (second URL); "
+              "TensorFlow r1.15, documentation of tf.keras.datasets.mnist (licence)",
           .known = true,
           .tried = false,
           .files = {file("train-images-idx3-ubyte.gz", 9'912'422,
@@ -112,7 +113,7 @@ DataSet imagenette() {
   const std::string name = "imagenette2-160.tgz";
   return {.name = "imagenette",
           .about = "photographs of ten classes of ImageNet, the shorter side 160 pixels, as JPEG; needs --image-size",
-          .licence = "none stated for the images",
+          .licence = "none stated",
           .citation = "J. Howard: Imagenette, github.com/fastai/imagenette (2019)",
           .dataset = "folder",
           .below = "imagenette2-160",
