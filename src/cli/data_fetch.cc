@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -148,20 +149,24 @@ int fetch_data(const Context& context, const DataOptions& options) {
   fetching->stop = signals.after_run.get_token();
   FetchProgress progress;
   nlohmann::json json = nlohmann::json::array();
+  std::string text;
+  std::optional<Error> error;
   for (const datasets::DataSet* set : wanted) {
     const std::filesystem::path folder = std::filesystem::path(options.into) / set->name;
     nlohmann::json files = nlohmann::json::array();
-    std::string text;
     const auto done = fetch_set(*set, folder, asking(context), *fetching, progress, files, text);
+    if (!done) {
+      error = done.error();
+      break;
+    }
     const std::vector<std::string> next = next_commands(*set, folder);
     for (std::size_t i = 0; i < next.size(); ++i) text += fmt::format("{}  {}\n", i == 0 ? "next:" : "     ", next[i]);
-    if (!done) return tell(done.error());
     json.push_back({{"name", set->name}, {"folder", folder.string()}, {"files", files}, {"next", next}});
-    if (context.json || !context.output.empty()) continue;
-    if (const int exit = give(context, text); exit != 0) return exit;
   }
-  if (context.json || !context.output.empty()) return give(context, nlohmann::json{{"sets", json}});
-  return 0;
+  // What came before a mishap is told, too.
+  const int written = context.json ? give(context, nlohmann::json{{"sets", json}}) : give(context, text);
+  if (error) return tell(*error);
+  return written;
 }
 
 }  // namespace wattle::cli
