@@ -7,6 +7,7 @@ namespace {
 
 std::vector<std::string> at(const std::vector<std::string>& bases, const std::string& name) {
   std::vector<std::string> urls;
+  urls.reserve(bases.size());
   for (const std::string& base : bases) urls.push_back(base + name);
   return urls;
 }
