@@ -302,6 +302,9 @@ class Refusals(Data):
         self.part.symlink_to(victim)
         self.fetch(server, code=3)
         self.assertEqual(victim.read_text(), "mine\n")
+        victim.unlink()
+        self.fetch(server, code=3)
+        self.assertFalse(victim.exists())
 
     def test_control_c_keeps_the_part_and_says_how_to_go_on(self):
         server = self.served("half_and_hang")
