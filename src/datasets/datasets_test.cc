@@ -19,24 +19,26 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const std::string kContent = "twelve bytes";
+constexpr const char* kContent = "twelve bytes";
 
 class Datasets : public testing::Test {
+ public:
+  Datasets(const Datasets&) = delete;
+  Datasets& operator=(const Datasets&) = delete;
+
  protected:
   Datasets() : folder_(fs::temp_directory_path() / ("wattle_datasets_" + std::to_string(::getpid()))) {
     fs::create_directories(folder_);
     file_.name = "file.bin";
-    file_.size = static_cast<std::int64_t>(kContent.size());
+    file_.size = 12;
     file_.digest = {.kind = Digest::Kind::sha256, .hex = sha256(kContent)};
     file_.urls = {"https://first.example/file.bin", "https://second.example/file.bin"};
   }
   ~Datasets() override { fs::remove_all(folder_); }
-  Datasets(const Datasets&) = delete;
-  Datasets& operator=(const Datasets&) = delete;
 
   // A server: answers each request in turn, and remembers the addresses.
   using Answer = std::function<Result<void>(const http::TransferRequest&, http::TransferReceiver&)>;
-  Result<Fetched> fetched(std::vector<Answer> answers, FetchOptions options = {}) {
+  Result<Fetched> fetched(std::vector<Answer> answers, const FetchOptions& options = {}) {
     std::size_t next = 0;
     return fetch(
         file_, folder_,
