@@ -73,7 +73,7 @@ std::string with_prefix(double value, std::string_view unit) {
   const double rounded = std::abs(value) * (1.0 + 0.5e-3);
   const auto* prefix = std::find_if(kPrefixes.begin(), kPrefixes.end() - 1,
                                     [&](const Prefix& candidate) { return rounded >= candidate.scale; });
-  return fmt::format("{} {}{}", significant(value / prefix->scale, 3), prefix->symbol, unit);
+  return significant(value / prefix->scale, 3).append(" ").append(prefix->symbol).append(unit);
 }
 
 }  // namespace
@@ -229,10 +229,23 @@ std::string significant(double value, int digits) {
   if (!std::isfinite(value)) return shortest(value);
   if (value == 0.0) return "0";
   // The exponent of the rounded value decides how many decimals are left: 9.996 at 3 digits is 10.0.
-  const std::string scientific = fmt::format("{:.{}e}", value, std::max(0, digits - 1));
-  const int exponent = std::stoi(scientific.substr(scientific.find('e') + 1));
-  if (exponent < -4 || exponent >= 15) return scientific;
-  return fmt::format("{:.{}f}", value, std::max(0, digits - 1 - exponent));
+  const int decimals = std::max(0, digits - 1);
+  fmt::basic_memory_buffer<char, 64> scientific;
+  fmt::format_to(std::back_inserter(scientific), "{:.{}e}", value, decimals);
+  const std::string_view text(scientific.data(), scientific.size());
+  const std::size_t e = text.find('e');
+  int exponent = 0;
+  std::from_chars(text.data() + e + 2, text.data() + text.size(), exponent);
+  if (text[e + 1] == '-') exponent = -exponent;
+  if (exponent < -4 || exponent >= 15) return std::string(text);
+  if (exponent < 0 || exponent >= digits) return fmt::format("{:.{}f}", value, std::max(0, digits - 1 - exponent));
+  // The digits are all there: the point moves to its place.
+  std::string plain(text.substr(0, e));
+  if (exponent == 0) return plain;
+  const std::size_t point = plain.find('.');
+  plain.erase(point, 1);
+  if (exponent < decimals) plain.insert(point + static_cast<std::size_t>(exponent), 1, '.');
+  return plain;
 }
 
 std::string human(Joules energy) { return with_prefix(energy.value, "J"); }

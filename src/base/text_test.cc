@@ -64,6 +64,12 @@ TEST(Significant, keeps_digits_when_rounding_adds_one) {
   EXPECT_EQ(significant(9.996, 3), "10.0");
   EXPECT_EQ(significant(0.00123456, 3), "0.00123");
   EXPECT_EQ(significant(-12.34, 2), "-12");
+  EXPECT_EQ(significant(-12.34, 3), "-12.3");
+  EXPECT_EQ(significant(9.96, 1), "10");
+  EXPECT_EQ(significant(999.6, 3), "1000");
+  EXPECT_EQ(significant(2.5, 1), "2") << "a half goes to the even digit";
+  EXPECT_EQ(significant(123456.0, 3), "123456");
+  EXPECT_EQ(significant(1e15, 3), "1.00e+15");
 }
 
 TEST(ShellQuoted, every_argument_stays_one_argument) {

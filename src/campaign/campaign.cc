@@ -15,6 +15,7 @@ namespace {
 // A run's attempts so far, by its key.
 std::unordered_map<std::string, int> last_attempts(const History& history) {
   std::unordered_map<std::string, int> last;
+  last.reserve(history.size());
   for (const record::Summary& past : history) {
     int& number = last[past.key];
     number = std::max(number, past.attempt);
@@ -23,6 +24,7 @@ std::unordered_map<std::string, int> last_attempts(const History& history) {
 }
 
 bool has_flag(const record::Summary& past, std::string_view flag) {
+  if (past.flags.empty()) return false;
   const auto flags = split(past.flags, ',');
   return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
@@ -214,6 +216,7 @@ class Session {
 }  // namespace
 
 Afresh::Afresh(const Proposer& proposer, const History& history, Rerun what) : proposer_(proposer) {
+  if (what == Rerun::none) return;
   std::map<std::string_view, const record::Summary*> last;
   for (const record::Summary& past : history) {
     if (record::finished(past.end)) last[past.key] = &past;
@@ -241,6 +244,7 @@ std::vector<study::RunRequest> FixedPlan::propose(const History& history) const 
     bool disturbed = false;  // the last one was
   };
   std::unordered_map<std::string_view, Done> done;
+  done.reserve(history.size());
   std::unordered_set<std::string_view> infeasible;  // configurations
   for (const record::Summary& past : history) {
     if (!record::finished(past.end)) continue;

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
+#include <deque>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -44,35 +46,64 @@ nlohmann::json as_json(const record::Summary& s) {
           {"flags", s.flags}};
 }
 
-report::Table table_of(const std::vector<record::Summary>& runs, bool several_studies) {
-  report::Table table({{"run", report::Align::left, false},
-                       {several_studies ? "study" : "", report::Align::left, true},
-                       {"configuration", report::Align::left, true},
-                       {"block", report::Align::right, false},
-                       {"end", report::Align::left, false},
-                       {"energy", report::Align::right, false},
-                       {"time", report::Align::right, false},
-                       {"metric", report::Align::right, false}});
-  for (const record::Summary& s : runs) {
-    const bool good = record::successful(s.end);
-    std::string key = s.key.substr(0, 8);
-    if (s.attempt > 1) key += fmt::format(".{}", s.attempt);
-    std::vector<report::Cell> cells;  // filled one by one: a list in braces would copy each
-    cells.reserve(8);
-    cells.push_back({std::move(key)});
-    cells.push_back({several_studies ? printable(s.study) : std::string()});
-    cells.push_back({printable(s.label)});
-    cells.push_back({std::to_string(s.block)});
-    cells.push_back({std::string(record::to_string(s.end)), good ? report::Tone::plain : report::Tone::bad});
-    cells.push_back({energy_text(s)});
-    cells.push_back({s.duration ? human(*s.duration) : "–"});
-    cells.push_back({s.performance ? significant(*s.performance, 4) : "–"});
-    table.add_row(std::move(cells));
+// The runs as they are told, each a row.
+class RunTable {
+ public:
+  void add(const record::Summary& s) {
+    if (rows_++ == 0) first_study_ = s.study;
+    several_studies_ = several_studies_ || s.study != first_study_;
+    cells_[kRun].text.assign(s.key, 0, 8);
+    if (s.attempt > 1) cells_[kRun].text += fmt::format(".{}", s.attempt);
+    cells_[kStudy].text = s.study;
+    cells_[kConfiguration].text = s.label;
+    cells_[kBlock].text = std::to_string(s.block);
+    cells_[kEnd] = {std::string(record::to_string(s.end)),
+                    record::successful(s.end) ? report::Tone::plain : report::Tone::bad};
+    cells_[kEnergy].text = energy_text(s);
+    cells_[kTime].text = s.duration ? human(*s.duration) : "–";
+    cells_[kMetric].text = s.performance ? significant(*s.performance, 4) : "–";
+    table_.add_row(cells_);
+    if (s.reason.empty() && s.flags.empty()) return;
     std::string remark = printable(s.reason);
     if (!s.flags.empty()) remark += fmt::format("{}flags: {}", remark.empty() ? "" : "; ", printable(s.flags));
-    if (!remark.empty()) table.add_note(report::Cell{remark, report::Tone::dim});
+    table_.add_note(report::Cell{remark, report::Tone::dim});
   }
-  return table;
+  [[nodiscard]] bool empty() const { return rows_ == 0; }
+  [[nodiscard]] std::string text(bool colour) {
+    if (!several_studies_) table_.blank(kStudy);
+    return table_.render(terminal_width(STDOUT_FILENO), colour);
+  }
+
+ private:
+  enum Place { kRun, kStudy, kConfiguration, kBlock, kEnd, kEnergy, kTime, kMetric, kPlaces };
+
+  report::Table table_{{{"run", report::Align::left, false},
+                        {"study", report::Align::left, true},
+                        {"configuration", report::Align::left, true},
+                        {"block", report::Align::right, false},
+                        {"end", report::Align::left, false},
+                        {"energy", report::Align::right, false},
+                        {"time", report::Align::right, false},
+                        {"metric", report::Align::right, false}}};
+  std::vector<report::Cell> cells_ = std::vector<report::Cell>(kPlaces);  // of one row after the other
+  std::size_t rows_ = 0;
+  std::string first_study_;
+  bool several_studies_ = false;
+};
+
+// Each run that is meant, in the order they were stored.
+Result<void> tell_each(const store::Store& store, const ListOptions& options, store::Part part,
+                       const store::SummaryVisitor& take) {
+  const auto last = static_cast<std::size_t>(std::max(0, options.last));
+  if (!options.failed) return store.visit({options.study, part, last}, take);
+  std::deque<record::Summary> failed;
+  const auto read = store.visit({options.study, part, 0}, [&](const record::Summary& s) {
+    if (record::successful(s.end)) return;
+    failed.push_back(s);
+    if (last > 0 && failed.size() > last) failed.pop_front();
+  });
+  std::for_each(failed.begin(), failed.end(), take);
+  return read;
 }
 
 int list(const Context& context, const ListOptions& options) {
@@ -81,21 +112,16 @@ int list(const Context& context, const ListOptions& options) {
   if (!options.study.empty()) {
     if (const auto known = study_meant(*store, options.study); !known) return tell(known.error());
   }
-  auto runs = store->summaries(options.study);
-  if (!runs) return tell(runs.error());
-  if (options.failed) std::erase_if(*runs, [](const record::Summary& s) { return record::successful(s.end); });
-  const auto limit = static_cast<std::size_t>(std::max(0, options.last));
-  if (limit > 0 && runs->size() > limit) runs->erase(runs->begin(), runs->end() - static_cast<std::ptrdiff_t>(limit));
   if (context.json) {
     nlohmann::json all = nlohmann::json::array();
-    for (const record::Summary& s : *runs) all.push_back(as_json(s));
-    return give(context, all);
+    const auto told = tell_each(*store, options, store::Part::whole, [&](const auto& s) { all.push_back(as_json(s)); });
+    return told ? give(context, all) : tell(told.error());
   }
-  if (runs->empty()) return give(context, std::string("no runs\n"));
-  const bool several =
-      std::any_of(runs->begin(), runs->end(), [&](const record::Summary& s) { return s.study != runs->front().study; });
-  const bool colour = context.output.empty() && wants_colour(STDOUT_FILENO);
-  return give(context, table_of(*runs, several).render(terminal_width(STDOUT_FILENO), colour));
+  RunTable table;
+  const auto told = tell_each(*store, options, store::Part::listed, [&](const auto& s) { table.add(s); });
+  if (!told) return tell(told.error());
+  if (table.empty()) return give(context, std::string("no runs\n"));
+  return give(context, table.text(context.output.empty() && wants_colour(STDOUT_FILENO)));
 }
 
 }  // namespace

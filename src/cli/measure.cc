@@ -221,7 +221,7 @@ void add_total(report::Table& table, const char* name, const TotalEnergy& total,
   std::vector<report::Cell> row{{name, report::Tone::strong}, {human(energy), report::Tone::strong}};
   if (with_idle) row.insert(row.end(), {{shown(total.idle)}, {shown(total.net)}});
   row.insert(row.end(), {{shown(total.mean)}, {""}, {note}});
-  table.add_row(std::move(row));
+  table.add_row(row);
 }
 
 bool any_idle(const Measurement& measurement) {
@@ -242,7 +242,7 @@ std::string table_text(const Measurement& measurement, const Told& told, bool co
     std::vector<report::Cell> row{{d.domain.name}, {shown(gross)}};
     if (with_idle) row.insert(row.end(), {{shown(d.idle)}, {shown(d.net)}});
     row.insert(row.end(), {{shown(d.mean)}, {shown(d.peak)}, {source_text(d)}});
-    table.add_row(std::move(row));
+    table.add_row(row);
     if (!gross) table.add_note({d.gross.why_absent, report::Tone::dim});
     if (const std::string shares = shares_text(d); !shares.empty()) table.add_note({shares, report::Tone::dim});
   }

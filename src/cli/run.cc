@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "campaign/local.h"
@@ -37,7 +38,8 @@ campaign::Sink sink_into(store::Store& store) {
 
 // A changed study keeps what was run for its earlier form; people must not wonder where those runs went.
 void tell_left_out(const campaign::History& history, const std::vector<study::RunRequest>& runs) {
-  std::set<std::string_view> asked;
+  std::unordered_set<std::string_view> asked;
+  asked.reserve(runs.size());
   for (const study::RunRequest& run : runs) asked.insert(run.key);
   std::map<std::string, int> left_out;
   for (const record::Summary& past : history) {
@@ -55,16 +57,15 @@ nlohmann::json as_json(const study::Study& study, const campaign::Outcome& outco
           {"failed_now", outcome.failed}, {"to_do", open},      {"stopped", outcome.stopped}};
 }
 
-int close(const Context& context, const study::Study& study, const campaign::Outcome& outcome,
-          const std::vector<study::RunRequest>& runs, const campaign::Proposer& proposer,
-          const campaign::History& history, const std::string& file) {
+int close(const Context& context, const study::Study& study, const campaign::Outcome& outcome, std::size_t planned,
+          const campaign::Proposer& proposer, const campaign::History& history, const std::string& file) {
   const std::size_t open = proposer.propose(history).size();
   const int verdict = outcome.interrupted ? exit_code(ErrorKind::interrupted) : outcome.failed > 0 ? 1 : 0;
   if (context.json) {
-    const int written = give(context, as_json(study, outcome, runs.size(), open));
+    const int written = give(context, as_json(study, outcome, planned, open));
     return written != 0 ? written : verdict;
   }
-  std::string text = fmt::format("{}: {} of {} runs done", study.name, runs.size() - open, runs.size());
+  std::string text = fmt::format("{}: {} of {} runs done", study.name, planned - open, planned);
   if (outcome.failed > 0) text += fmt::format(", {} failed now (`wattle list` says why)", outcome.failed);
   if (!outcome.stopped.empty()) text += fmt::format("; {}", outcome.stopped);
   text += open > 0 ? fmt::format("\nnext:  wattle run {}   (goes on where it stopped)\n", file)
@@ -91,7 +92,7 @@ bool is_meant(const study::Configuration& configuration, const std::string& text
 }
 
 // Groups stay whole: one member that is meant brings the others.
-Result<std::vector<study::RunRequest>> chosen_runs(const std::vector<study::RunRequest>& runs,
+Result<std::vector<study::RunRequest>> chosen_runs(std::vector<study::RunRequest> runs,
                                                    const std::vector<std::string>& only) {
   if (only.empty()) return runs;
   for (const std::string& text : only) {
@@ -141,18 +142,16 @@ campaign::Conditions conditions_of(const Context& context, Clock& clock, campaig
   return conditions;
 }
 
-std::unique_ptr<const campaign::Proposer> proposer_of(const study::Study& study,
-                                                      const std::vector<study::RunRequest>& runs) {
-  if (!study.repetitions.adaptive()) return std::make_unique<campaign::FixedPlan>(runs);
+std::unique_ptr<const campaign::Proposer> proposer_of(const study::Study& study, std::vector<study::RunRequest> runs) {
+  if (!study.repetitions.adaptive()) return std::make_unique<campaign::FixedPlan>(std::move(runs));
   study::Plan plan;
-  plan.runs = runs;
+  plan.runs = std::move(runs);
   return std::make_unique<tune::AdaptiveRepetitions>(std::move(plan), study.repetitions);
 }
 
 // Everything between an open store and the end of the campaign.
-int run_in(const Context& context, const RunOptions& options, const study::Study& study, const study::Plan& plan,
-           store::Store& store) {
-  const std::vector<study::RunRequest>& runs = plan.runs;
+int run_in(const Context& context, const RunOptions& options, const study::Study& study,
+           std::vector<study::RunRequest> runs, store::Store& store) {
   Signals signals([] { note("\nstopping after this run; ^C again stops now"); });
   SystemClock clock;
   const campaign::Sink sink = sink_into(store);
@@ -167,18 +166,19 @@ int run_in(const Context& context, const RunOptions& options, const study::Study
   auto history = store.summaries(study.name);
   if (!history) return tell(history.error());
   tell_left_out(*history, runs);
-  const auto wanted = chosen_runs(runs, options.only);
+  auto wanted = chosen_runs(std::move(runs), options.only);
   if (!wanted) return tell(wanted.error());
   const auto rerun = rerun_of(options.rerun);
   if (!rerun) return tell(rerun.error());
 
-  const std::unique_ptr<const campaign::Proposer> asked = proposer_of(study, *wanted);
+  const std::size_t planned = wanted->size();
+  const std::unique_ptr<const campaign::Proposer> asked = proposer_of(study, *std::move(wanted));
   const campaign::Afresh proposer(*asked, *history, *rerun);
   run::RunnerOptions runner = context.runner_options();
   runner.allow_power_cap = options.allow_power_cap;
   campaign::LocalLauncher launcher(context.runs_folder(), runner, clock);
   CampaignFile journal(context.campaign_file(), study, clock);
-  RunProgress progress(study, *history, wanted->size());
+  RunProgress progress(study, *history, planned);
   const campaign::Campaign work{&proposer,
                                 &launcher,
                                 sink,
@@ -190,7 +190,7 @@ int run_in(const Context& context, const RunOptions& options, const study::Study
       campaign::run_campaign(work, *history, clock, signals.after_run.get_token(), signals.now.get_token());
   progress.finish();
   if (!outcome) return tell(outcome.error());
-  return close(context, study, *outcome, *wanted, *asked, *history, options.file);
+  return close(context, study, *outcome, planned, *asked, *history, options.file);
 }
 
 int run(const Context& context, const RunOptions& options) {
@@ -198,7 +198,7 @@ int run(const Context& context, const RunOptions& options) {
   if (!loaded.study) return loaded.exit;
   if (options.smoke) loaded.study = study::smoke(*std::move(loaded.study));
   const study::Study& study = *loaded.study;
-  const auto plan = study::make_plan(study, loaded.trainer_program);
+  auto plan = study::make_plan(study, loaded.trainer_program);
   if (!plan) return tell(plan.error());
   if (const auto allowed = may_cap_power(study, options); !allowed) return tell(allowed.error());
   const meter::Owner owner(context.sysroot);
@@ -210,7 +210,7 @@ int run(const Context& context, const RunOptions& options) {
   }
   auto store = store::Store::open(context.store, store::Store::Mode::write);
   if (!store) return tell(store.error());
-  return run_in(context, options, study, *plan, *store);
+  return run_in(context, options, study, std::move(plan->runs), *store);
 }
 
 }  // namespace

@@ -72,7 +72,7 @@ std::string windows_table(const record::Record& record, bool colour) {
       cells.push_back({energy.energy ? human(to_joules(*energy.energy)) : "–"});
       if (!energy.energy && why.empty()) why = energy.why_absent;
     }
-    table.add_row(std::move(cells));
+    table.add_row(cells);
     if (!why.empty()) table.add_note(report::Cell{"no energy: " + printable(why), report::Tone::dim});
   }
   return table.render(terminal_width(STDOUT_FILENO), colour);

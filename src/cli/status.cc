@@ -44,6 +44,7 @@ struct Live {
 // What the history says of a plan; the plan may hold 100,000 runs.
 struct Progress {
   Counts counts;
+  Seconds running;              // of all attempts
   std::size_t open = 0;         // planned runs that no attempt has finished
   std::optional<Seconds> left;  // absent where some workload has no finished run yet
 };
@@ -59,29 +60,41 @@ void spend(const record::Summary& past, Counts& counts) {
   }
 }
 
-Progress progress(const campaign::History& history, const std::vector<store::PlannedRun>& planned) {
+Result<Progress> progress(const store::Store& store, const std::string& study) {
+  const auto planned = store.planned_runs(study);
+  if (!planned) return tl::unexpected(planned.error());
   Progress progress;
   Counts& counts = progress.counts;
-  counts.planned = planned.size();
+  counts.planned = planned->runs.size();
   std::unordered_map<std::string_view, bool> done;  // of the planned ones, by key
-  done.reserve(planned.size());
-  for (const store::PlannedRun& run : planned) done.emplace(run.key, false);
-  for (const record::Summary& past : history) {
+  done.reserve(planned->runs.size());
+  std::vector<const bool*> done_in_order;
+  done_in_order.reserve(planned->runs.size());
+  for (const auto& run : planned->runs) done_in_order.push_back(&done.emplace(run.key, false).first->second);
+  campaign::Costs costs;
+  const auto read = store.visit({study, store::Part::counted, 0}, [&](const record::Summary& past) {
     spend(past, counts);
+    costs.add(past);
+    if (past.duration) progress.running += *past.duration;
     const auto asked = done.find(past.key);
-    if (!record::finished(past.end) || (!planned.empty() && asked == done.end())) continue;
+    if (!record::finished(past.end) || (!done.empty() && asked == done.end())) return;
     if (asked != done.end()) asked->second = true;
     ++counts.done;
     if (!record::successful(past.end)) ++counts.failed;
     if (!past.flags.empty()) ++counts.flagged;
+  });
+  if (!read) return tl::unexpected(read.error());
+  std::vector<std::size_t> open_of_kind(planned->kinds.size(), 0);
+  for (std::size_t i = 0; i < done_in_order.size(); ++i) {
+    if (!*done_in_order[i]) ++open_of_kind[planned->runs[i].kind];
   }
   // By configuration and workload: each one's cost is looked up once.
   std::map<std::pair<std::string_view, std::string_view>, std::size_t> open;
-  for (const store::PlannedRun& run : planned) {
-    if (!done.at(run.key)) ++open[{run.configuration, run.workload}];
+  for (std::size_t kind = 0; kind < open_of_kind.size(); ++kind) {
+    const auto& [configuration, workload] = planned->kinds[kind];
+    if (open_of_kind[kind] > 0) open[{configuration, workload}] += open_of_kind[kind];
   }
   progress.left = Seconds{};
-  const campaign::Costs costs(history);
   for (const auto& [configuration, runs] : open) {
     study::RunRequest one;
     one.configuration.id = configuration.first;
@@ -153,20 +166,21 @@ struct Standing {
   Progress known;
   Live live;
   std::vector<tune::MutantState> mutants;  // of an adaptive study
-  Seconds running;                         // of all attempts
 };
 
 // How the mutants of an adaptive study stand, and how many runs they may still take.
-Result<void> judge_mutants(const store::Store& store, const campaign::History& history, Standing& standing) {
+Result<void> judge_mutants(const store::Store& store, Standing& standing) {
   auto plan = store.plan(standing.study);
   if (!plan) return tl::unexpected(plan.error());
   if (plan->empty() || !plan->front().protocol.repetitions.adaptive()) return {};
+  const auto history = store.summaries(standing.study);
+  if (!history) return tl::unexpected(history.error());
   const study::Repetitions repetitions = plan->front().protocol.repetitions;
   study::Plan whole;
   whole.runs = *std::move(plan);
   const tune::AdaptiveRepetitions proposer(std::move(whole), repetitions);
-  standing.mutants = proposer.explain(history);
-  if (proposer.propose(history).empty()) {
+  standing.mutants = proposer.explain(*history);
+  if (proposer.propose(*history).empty()) {
     standing.known.open = 0;
     standing.known.left = Seconds{};
   }
@@ -178,16 +192,11 @@ Result<Standing> standing(const Context& context, const std::string& named) {
   if (!store) return tl::unexpected(store.error());
   const auto name = study_meant(*store, named);
   if (!name) return tl::unexpected(name.error());
-  const auto history = store->summaries(*name);
-  if (!history) return tl::unexpected(history.error());
-  const auto planned = store->planned_runs(*name);
-  if (!planned) return tl::unexpected(planned.error());
-  Standing standing{*name, progress(*history, *planned), look(context, *name), {}, {}};
-  for (const record::Summary& past : *history) {
-    if (past.duration) standing.running += *past.duration;
-  }
+  auto known = progress(*store, *name);
+  if (!known) return tl::unexpected(known.error());
+  Standing standing{*name, *std::move(known), look(context, *name), {}};
   if (standing.live.campaign && standing.live.campaign->adaptive) {
-    if (const auto judged = judge_mutants(*store, *history, standing); !judged) return tl::unexpected(judged.error());
+    if (const auto judged = judge_mutants(*store, standing); !judged) return tl::unexpected(judged.error());
   }
   return standing;
 }
@@ -218,7 +227,7 @@ std::string as_text(const Standing& standing) {
   }
   text += fmt::format("\nfailed {}   flagged {}   spent {}", counts.failed, counts.flagged, spent_text(counts));
   const std::string budget =
-      standing.live.campaign ? budget_text(standing.live.campaign->budget, counts, standing.running) : "";
+      standing.live.campaign ? budget_text(standing.live.campaign->budget, counts, standing.known.running) : "";
   if (!budget.empty()) text += fmt::format("   ({} of the budget)", budget);
   text += '\n';
   if (standing.live.campaign) text += now_text(*standing.live.campaign);
@@ -237,7 +246,7 @@ nlohmann::json as_json(const Standing& standing) {
                       {"flagged", counts.flagged},
                       {"to_do", standing.known.open},
                       {"running", standing.live.writing},
-                      {"run_time_s", standing.running.value},
+                      {"run_time_s", standing.known.running.value},
                       {"measured_energy_j", counts.measured.value},
                       {"estimated_energy_j", counts.estimated.value},
                       {"wasted_energy_j", counts.wasted.value}};

@@ -143,7 +143,7 @@ std::string table_text(const AnswerTable& table, const Options& options) {
   for (const auto& row : table.rows) {
     std::vector<report::Cell> cells;
     for (std::size_t i = 0; i < row.size(); ++i) cells.push_back({text_of(row[i], table.columns[i]), Tone::plain});
-    laid_out.add_row(std::move(cells));
+    laid_out.add_row(cells);
   }
   std::string out =
       "\n" + wrapped(printable(table.title), options.width) + laid_out.render(options.width, options.colour);

@@ -60,9 +60,8 @@ std::string grid(const std::string& corner, const int (&cells)[rows][columns], b
 
 std::string grids(const Findings& findings, const Measures& all) {
   const std::string corner = "energy" + all.energy.qualifier + " \\ " + html_escaped(shortened(all.metric.name, 16));
-  std::string out =
-      element("section", element("h3", "Trade-off: mutants by verdict") + "<div class=\"wide\">" +
-                             grid(corner, findings.grid, analysis::testable(findings.basis)) + "</div>");
+  std::string out = element("section", element("h3", "Trade-off: mutants by verdict") + "<div class=\"wide\">" +
+                                           grid(corner, findings.grid, analysis::testable(findings.basis)) + "</div>");
   std::string wang = element("h3", "wang-grid <span class=\"soft\">(not corrected, ties by non-significance)</span>") +
                      "<div class=\"wide\">" + grid(corner, findings.wang.cells, false) + "</div>";
   if (findings.wang.unattainable > 0) {

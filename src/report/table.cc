@@ -52,6 +52,53 @@ std::vector<std::string> unbroken_words(std::string_view text) {
 
 std::size_t columns_for(int width) { return static_cast<std::size_t>(std::max(width, 20)); }
 
+// Writes cells one after the other to the end of `out`, each in its column.
+class Line {
+ public:
+  Line(const std::vector<Column>& columns, const std::vector<std::size_t>& widths, bool colour, std::string& out)
+      : columns_(columns), widths_(widths), colour_(colour), out_(out) {}
+
+  void add(std::string_view text, std::size_t width, Tone tone) {
+    const std::size_t room = widths_[column_];
+    if (room == 0) text = {};
+    const std::size_t fill = room - (text.empty() ? 0 : std::min(width, room));
+    const bool right = columns_[column_++].align == Align::right;
+    if (text.empty()) {
+      owed_ += fill + kGap;
+      return;
+    }
+    out_.append(owed_ + (right ? fill : 0), ' ');
+    if (width > room) {
+      out_ += toned(shortened(text, room), tone, colour_);
+    } else if (colour_) {
+      out_ += toned(text, tone, colour_);
+    } else {
+      out_ += text;
+    }
+    owed_ = (right ? 0 : fill) + kGap;
+  }
+  void end() {
+    out_ += '\n';
+    owed_ = 0;
+    column_ = 0;
+  }
+
+ private:
+  const std::vector<Column>& columns_;
+  const std::vector<std::size_t>& widths_;
+  bool colour_;
+  std::string& out_;
+  std::size_t column_ = 0;
+  std::size_t owed_ = 0;  // blanks before the next text: a line never ends with blanks
+};
+
+// What printable() makes of it, from `begin` on.
+void make_printable(std::string& text, std::size_t begin) {
+  std::replace_if(
+      text.begin() + static_cast<std::ptrdiff_t>(begin), text.end(),
+      [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }, '?');
+}
+
 }  // namespace
 
 std::string toned(std::string_view text, Tone tone, bool colour) {
@@ -94,14 +141,36 @@ std::string wrapped(std::string_view text, int width, std::string_view first) {
   return out + "\n";
 }
 
+std::size_t Table::add(const Cell& cell) {
+  const std::size_t begin = characters_.size();
+  characters_ += cell.text;
+  make_printable(characters_, begin);
+  const std::size_t width = display_width(cell.text);
+  texts_.push_back({cell.text.size(), width, cell.tone});
+  return width;
+}
+
+void Table::add_row(const std::vector<Cell>& cells) {
+  const std::size_t count = std::min(cells.size(), columns_.size());
+  for (std::size_t c = 0; c < count; ++c) widest_[c] = std::max(widest_[c], add(cells[c]));
+  rows_.push_back({count, 0, false});
+}
+
+void Table::add_note(const Cell& note, int indent) {
+  if (note.text.empty()) return add_row({});
+  add(note);
+  rows_.push_back({1, indent, true});
+}
+
+void Table::blank(std::size_t column) {
+  columns_[column].head.clear();
+  widest_[column] = 0;  // no text fits any more
+}
+
 std::vector<std::size_t> Table::widths(std::size_t total) const {
   std::vector<std::size_t> widths;
   for (std::size_t c = 0; c < columns_.size(); ++c) {
-    std::size_t widest = display_width(columns_[c].head);
-    for (const Row& row : rows_) {
-      if (c < row.cells.size()) widest = std::max(widest, display_width(row.cells[c].text));
-    }
-    widths.push_back(widest);
+    widths.push_back(std::max(display_width(columns_[c].head), widest_[c]));
   }
   const auto too_wide = [&] {
     const std::size_t all =
@@ -119,42 +188,30 @@ std::vector<std::size_t> Table::widths(std::size_t total) const {
   return widths;
 }
 
-std::string Table::line(const std::vector<Cell>& cells, const std::vector<std::size_t>& widths, bool colour) const {
-  static const Cell nothing;
-  std::string out;
-  std::size_t owed = 0;  // blanks before the next text: a line never ends with blanks
-  for (std::size_t c = 0; c < columns_.size(); ++c) {
-    const Cell& cell = c < cells.size() ? cells[c] : nothing;
-    const std::string text = shortened(cell.text, widths[c]);
-    const std::size_t fill = widths[c] - display_width(text);
-    const bool right = columns_[c].align == Align::right;
-    if (!text.empty()) {
-      out += std::string(owed + (right ? fill : 0), ' ') + toned(text, cell.tone, colour);
-      owed = right ? 0 : fill;
-    } else {
-      owed += fill;
-    }
-    owed += kGap;
-  }
-  return out + "\n";
-}
-
 std::string Table::render(int width, bool colour) const {
-  const std::size_t total = columns_for(width);
-  const std::vector<std::size_t> column_widths = widths(total);
+  const std::vector<std::size_t> column_widths = widths(columns_for(width));
   std::string out;
-  std::vector<Cell> heads;
-  for (const Column& column : columns_) heads.push_back({column.head, Tone::dim});
-  if (std::any_of(heads.begin(), heads.end(), [](const Cell& head) { return !head.text.empty(); })) {
-    out += line(heads, column_widths, colour);
+  Line line(columns_, column_widths, colour, out);
+  if (std::any_of(columns_.begin(), columns_.end(), [](const Column& column) { return !column.head.empty(); })) {
+    for (const Column& column : columns_) line.add(column.head, display_width(column.head), Tone::dim);
+    line.end();
   }
+  std::string_view left = characters_;
+  auto text = texts_.begin();
+  const auto next = [&] {
+    const std::string_view taken = left.substr(0, text->size);
+    left.remove_prefix(taken.size());
+    return taken;
+  };
   for (const Row& row : rows_) {
-    if (row.note.text.empty()) {
-      out += line(row.cells, column_widths, colour);
-    } else {
-      const std::string note = wrapped(row.note.text, width, std::string(static_cast<std::size_t>(row.indent), ' '));
-      out += toned(std::string_view(note).substr(0, note.size() - 1), row.note.tone, colour) + "\n";
+    if (row.is_note) {
+      const std::string note = wrapped(next(), width, std::string(static_cast<std::size_t>(row.indent), ' '));
+      out += toned(std::string_view(note).substr(0, note.size() - 1), text->tone, colour) + "\n";
+      ++text;
+      continue;
     }
+    for (std::size_t c = 0; c < row.texts; ++c, ++text) line.add(next(), text->width, text->tone);
+    line.end();
   }
   return out;
 }

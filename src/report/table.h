@@ -32,30 +32,40 @@ struct Column {
   bool shrinks = false;  // is shortened first when the table is too wide
 };
 
+// Rows may be many (`wattle list` of 100,000 runs): their texts stand one after the other in one string.
 class Table {
  public:
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)), widest_(columns_.size(), 0) {}
 
   // Missing cells are empty, further ones are ignored.
-  void add_row(std::vector<Cell> cells) { rows_.push_back({std::move(cells), {}, 0}); }
+  void add_row(const std::vector<Cell>& cells);
   // A line of its own below the row before, wrapped, indented.
-  void add_note(Cell note, int indent = 2) { rows_.push_back({{}, std::move(note), indent}); }
+  void add_note(const Cell& note, int indent = 2);
+  // Takes away a column's head and what its cells hold so far; the gap stays.
+  void blank(std::size_t column);
 
   // Columns two blanks apart, the heads first (none when all heads are empty).
   [[nodiscard]] std::string render(int width, bool colour = false) const;
 
  private:
-  struct Row {
-    std::vector<Cell> cells;
-    Cell note;
-    int indent = 0;
+  struct Text {  // of a cell or note
+    std::size_t size = 0;
+    std::size_t width = 0;
+    Tone tone = Tone::plain;
   };
+  struct Row {
+    std::size_t texts = 0;
+    int indent = 0;
+    bool is_note = false;
+  };
+  std::size_t add(const Cell& cell);
   [[nodiscard]] std::vector<std::size_t> widths(std::size_t total) const;
-  [[nodiscard]] std::string line(const std::vector<Cell>& cells, const std::vector<std::size_t>& widths,
-                                 bool colour) const;
 
   std::vector<Column> columns_;
+  std::vector<std::size_t> widest_;  // cell of each column
   std::vector<Row> rows_;
+  std::vector<Text> texts_;  // of all rows
+  std::string characters_;   // of all texts, printable
 };
 
 }  // namespace wattle::report

@@ -50,6 +50,13 @@ TEST(Table, control_bytes_do_not_pass) {
   EXPECT_EQ(table.render(40), "a\n?[31mred?\n");
 }
 
+TEST(Table, a_column_taken_away_leaves_its_gap) {
+  Table table({{"a"}, {"taken"}, {"c"}});
+  table.add_row({{"1"}, {"long text"}, {"3"}});
+  table.blank(1);
+  EXPECT_EQ(table.render(40), "a    c\n1    3\n");
+}
+
 TEST(Shortened, keeps_both_ends_and_whole_characters) {
   EXPECT_EQ(shortened("abcdefghij", 10), "abcdefghij");
   EXPECT_EQ(shortened("abcdefghij", 5), "ab…ij");

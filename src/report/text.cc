@@ -109,7 +109,7 @@ std::string grids(const Findings& findings, const Options& options) {
       cells.push_back({"    " + std::string(kVerdicts[row])});
       for (const int value : findings.wang.cells[row]) cells.push_back({count(value)});
     }
-    table.add_row(std::move(cells));
+    table.add_row(cells);
   }
   std::string out = "\n" + table.render(options.width, options.colour);
   if (findings.wang.unattainable > 0) {

@@ -85,11 +85,22 @@ class SeededTexts {
     return join(texts_[number], seed);
   }
   [[nodiscard]] bool equals(std::size_t number, const std::string& seed, const std::string& text) const {
-    return varies(number) ? with(number, seed) == text : texts_[number].front() == text;
+    if (!varies(number)) return texts_[number].front() == text;
+    std::string_view left = text;
+    for (std::size_t i = 0; i < texts_[number].size(); ++i) {
+      if (i > 0 && !drop(left, seed)) return false;
+      if (!drop(left, texts_[number][i])) return false;
+    }
+    return left.empty();
   }
   [[nodiscard]] std::size_t size() const { return texts_.size(); }
 
  private:
+  static bool drop(std::string_view& text, std::string_view beginning) {
+    if (!text.starts_with(beginning)) return false;
+    text.remove_prefix(beginning.size());
+    return true;
+  }
   std::vector<std::vector<std::string>> texts_;
 };
 
@@ -122,14 +133,14 @@ void append_line(std::string& text, const RunRequest& run, std::size_t number, c
   append_number(text, run.training_seed);
   const bool plain = one_word(run.pair_key);
   text.append(1, ' ').append(run.pair_key == run.key ? kOwnKey : plain ? run.pair_key : kNoKey);
-  json rest = json::object();
+  json rest;
   const std::string seed = std::to_string(run.training_seed);
   for_each_text(run, [&](std::size_t i, const std::string& own) {
     if (!shared.texts.equals(i, seed, own)) rest["texts"].push_back({i, own});
   });
   if (!plain && !run.pair_key.empty()) rest["pair_key"] = run.pair_key;
   if (run.group != shared.request->group) rest["group"] = run.group;
-  if (!rest.empty()) text.append(1, ' ').append(rest.dump(-1, ' ', false, json::error_handler_t::replace));
+  if (!rest.is_null()) text.append(1, ' ').append(rest.dump(-1, ' ', false, json::error_handler_t::replace));
   text += '\n';
 }
 
@@ -268,18 +279,23 @@ Result<std::vector<RunRequest>> decode_plan(std::string_view text) {
   return runs;
 }
 
-Result<std::vector<PlannedRun>> decode_planned_runs(std::string_view text) {
-  std::vector<PlannedRun> planned;
-  const auto add = [&](std::string_view key, const study::Configuration& configuration) {
-    planned.push_back({std::string(key), configuration.id, configuration.workload});
-  };
-  const auto read = read_plan(text, [&](const std::vector<RunRequest>& templates, const Line& line) {
-    add(line.key, templates[line.shared].configuration);
+Result<PlannedRuns> decode_planned_runs(std::string text) {
+  PlannedRuns planned;
+  planned.text = std::make_unique<const std::string>(std::move(text));
+  const auto read = read_plan(*planned.text, [&](const std::vector<RunRequest>&, const Line& line) {
+    planned.runs.push_back({line.key, line.shared});
     return true;
   });
   if (!read) return tl::unexpected(read.error());
-  if (!in_lines(text)) {
-    for (const RunRequest& run : *read) add(run.key, run.configuration);
+  for (const RunRequest& run : *read) planned.kinds.push_back({run.configuration.id, run.configuration.workload});
+  if (in_lines(*planned.text)) return planned;
+  std::string keys;  // the old form: each run is a kind of its own
+  for (const RunRequest& run : *read) keys += run.key;
+  planned.text = std::make_unique<const std::string>(std::move(keys));
+  std::size_t begin = 0;
+  for (const RunRequest& run : *read) {
+    planned.runs.push_back({std::string_view(*planned.text).substr(begin, run.key.size()), planned.runs.size()});
+    begin += run.key.size();
   }
   return planned;
 }

@@ -11,6 +11,7 @@
 // array of whole requests.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,17 +21,25 @@
 
 namespace wattle::store {
 
-// Of a planned run what counting needs.
-struct PlannedRun {
-  std::string key;
-  std::string configuration;  // id
-  std::string workload;
+// The runs of a plan, of each what counting needs.
+struct PlannedRuns {
+  struct Kind {
+    std::string configuration;  // id
+    std::string workload;
+  };
+  struct Run {
+    std::string_view key;  // stands in `text`
+    std::size_t kind = 0;
+  };
+  std::vector<Kind> kinds;
+  std::vector<Run> runs;
+  std::unique_ptr<const std::string> text;
 };
 
 // Fails (bad_input) where a key is not one word.
 [[nodiscard]] Result<std::string> encode_plan(const std::vector<study::RunRequest>& runs);
 // Both read either form; fail where the text is damaged.
 [[nodiscard]] Result<std::vector<study::RunRequest>> decode_plan(std::string_view text);
-[[nodiscard]] Result<std::vector<PlannedRun>> decode_planned_runs(std::string_view text);
+[[nodiscard]] Result<PlannedRuns> decode_planned_runs(std::string text);
 
 }  // namespace wattle::store

@@ -129,9 +129,17 @@ Result<std::size_t> Store::add(std::span<const record::Attempt> attempts) {
   });
 }
 
-Result<std::vector<record::Summary>> Store::summaries(const std::string& study) const {
-  return guarded(inside_->file,
-                 [&]() -> Result<std::vector<record::Summary>> { return select_summaries(inside_->database, study); });
+Result<std::vector<record::Summary>> Store::summaries(const std::string& study, std::size_t last) const {
+  return guarded(inside_->file, [&]() -> Result<std::vector<record::Summary>> {
+    return select_summaries(inside_->database, {study, Part::whole, last});
+  });
+}
+
+Result<void> Store::visit(const SummaryQuery& query, const SummaryVisitor& visitor) const {
+  return guarded(inside_->file, [&]() -> Result<void> {
+    visit_summaries(inside_->database, query, visitor);
+    return {};
+  });
 }
 
 Result<std::vector<record::Record>> Store::records(const std::string& study) const {
@@ -174,7 +182,8 @@ Result<std::string> Store::plan_text(const std::string& study) const {
   SQLite::Statement row(inside_->database, "SELECT requests FROM plan WHERE study = ?");
   row.bind(1, study);
   if (!row.executeStep()) return std::string();
-  return expanded(row.getColumn(0).getString());
+  const SQLite::Column blob = row.getColumn(0);
+  return expanded({static_cast<const char*>(blob.getBlob()), static_cast<std::size_t>(blob.getBytes())});
 }
 
 Result<std::vector<study::RunRequest>> Store::plan(const std::string& study) const {
@@ -186,12 +195,12 @@ Result<std::vector<study::RunRequest>> Store::plan(const std::string& study) con
   });
 }
 
-Result<std::vector<PlannedRun>> Store::planned_runs(const std::string& study) const {
-  return guarded(inside_->file, [&]() -> Result<std::vector<PlannedRun>> {
-    const auto text = plan_text(study);
+Result<PlannedRuns> Store::planned_runs(const std::string& study) const {
+  return guarded(inside_->file, [&]() -> Result<PlannedRuns> {
+    auto text = plan_text(study);
     if (!text) return tl::unexpected(text.error());
-    if (text->empty()) return std::vector<PlannedRun>();
-    return decode_planned_runs(*text);
+    if (text->empty()) return PlannedRuns{};
+    return decode_planned_runs(*std::move(text));
   });
 }
 

@@ -17,6 +17,7 @@
 #include "record/summary.h"
 #include "store/place.h"
 #include "store/plan_text.h"
+#include "store/summary_rows.h"
 
 namespace wattle::store {
 
@@ -47,10 +48,14 @@ class Store {
   // Empty where the study never had one (imported runs).
   [[nodiscard]] Result<std::vector<study::RunRequest>> plan(const std::string& study) const;
   // The same, of each run only what counting needs: quick for plans of 100,000 runs.
-  [[nodiscard]] Result<std::vector<PlannedRun>> planned_runs(const std::string& study) const;
+  [[nodiscard]] Result<PlannedRuns> planned_runs(const std::string& study) const;
 
-  // Attempts in the order they were stored; of one study, or all where the name is empty.
-  [[nodiscard]] Result<std::vector<record::Summary>> summaries(const std::string& study = {}) const;
+  // Attempts in the order they were stored; of one study, or all where the name is empty. Summaries: the last `last` of
+  // them, all where it is 0.
+  [[nodiscard]] Result<std::vector<record::Summary>> summaries(const std::string& study = {},
+                                                               std::size_t last = 0) const;
+  // The same, one after the other and only in part: quick for 100,000 runs.
+  [[nodiscard]] Result<void> visit(const SummaryQuery& query, const SummaryVisitor& visitor) const;
   [[nodiscard]] Result<std::vector<record::Record>> records(const std::string& study = {}) const;
   // Attempts at runs that the study's plan asks for now, seen with its eyes: label, pair, order, outlier rules and
   // tolerance are the plan's, for an edited study may have changed them without touching what was run. All records

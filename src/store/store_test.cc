@@ -96,6 +96,30 @@ TEST_F(StoreTest, an_attempt_comes_back_as_it_was) {
   EXPECT_EQ(verify(file_)->faults.size(), 0U);
 }
 
+TEST_F(StoreTest, a_query_brings_the_last_ones_of_its_study_and_the_part_it_names) {
+  auto store = Store::open(file_, Mode::write);
+  for (const char* key : {"a", "b", "c", "d"}) ASSERT_TRUE(store->add(attempt(key, 1, "s")));
+  ASSERT_TRUE(store->add(attempt("e", 2, "other")));
+  const auto last = store->summaries("s", 2);
+  ASSERT_EQ(last->size(), 2U);
+  EXPECT_EQ(last->front().key.front(), 'c');
+  EXPECT_EQ(last->back().key.front(), 'd');
+  EXPECT_EQ(store->summaries({}, 9)->size(), 5U) << "more than there are";
+  std::vector<record::Summary> listed;
+  ASSERT_TRUE(store->visit({{}, Part::listed, 0}, [&](const auto& s) { listed.push_back(s); }));
+  ASSERT_EQ(listed.size(), 5U);
+  EXPECT_EQ(listed[4].attempt, 2);
+  EXPECT_EQ(listed[4].study, "other");
+  EXPECT_DOUBLE_EQ(*listed[4].performance, 0.91);
+  EXPECT_EQ(listed[4].metric, "") << "no line tells it";
+  ASSERT_TRUE(store->visit({"other", Part::counted, 0}, [&](const auto& s) { listed.push_back(s); }));
+  ASSERT_EQ(listed.size(), 6U);
+  EXPECT_EQ(listed[5].key, listed[4].key);
+  EXPECT_EQ(listed[5].end, record::EndState::completed);
+  EXPECT_DOUBLE_EQ(listed[5].duration->value, 1.5);
+  EXPECT_EQ(listed[5].label, "") << "nobody counts by it";
+}
+
 TEST_F(StoreTest, storing_an_attempt_twice_keeps_one) {
   auto store = Store::open(file_, Mode::write);
   ASSERT_TRUE(store->add(attempt("abc")));
@@ -247,16 +271,19 @@ TEST(PlanText, a_plan_comes_back_as_it_was) {
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(as_json(*back), as_json(runs));
   const auto planned = decode_planned_runs(*text);
-  ASSERT_EQ(planned->size(), runs.size());
-  EXPECT_EQ(planned->at(5).key, runs[5].key);
-  EXPECT_EQ(planned->at(5).configuration, "1");
+  ASSERT_EQ(planned->runs.size(), runs.size());
+  EXPECT_EQ(planned->runs[5].key, runs[5].key);
+  EXPECT_EQ(planned->kinds[planned->runs[5].kind].configuration, "1");
 }
 
 TEST(PlanText, the_form_of_older_schemas_is_read) {
   const auto runs = varied_plan();
   const std::string old_form = as_json(runs).dump();
   EXPECT_EQ(as_json(*decode_plan(old_form)), as_json(runs));
-  EXPECT_EQ(decode_planned_runs(old_form)->size(), runs.size());
+  const auto planned = decode_planned_runs(old_form);
+  ASSERT_EQ(planned->runs.size(), runs.size());
+  EXPECT_EQ(planned->runs[5].key, runs[5].key);
+  EXPECT_EQ(planned->kinds[planned->runs[5].kind].configuration, "1");
 }
 
 TEST(PlanText, damage_is_told_and_never_read_as_something_else) {

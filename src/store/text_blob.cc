@@ -17,7 +17,7 @@ std::string compressed(const std::string& text, int level) {
   return out;
 }
 
-Result<std::string> expanded(const std::string& blob) {
+Result<std::string> expanded(std::string_view blob) {
   if (blob.empty()) return std::string();
   const auto size = ZSTD_getFrameContentSize(blob.data(), blob.size());
   if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > (1ULL << 30U)) {

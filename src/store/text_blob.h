@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 
@@ -12,6 +13,6 @@ inline constexpr int kPlanCompression = 1;
 
 [[nodiscard]] std::string compressed(const std::string& text, int level = 3);
 // Fails where the frame is damaged, or claims to hold more than 1 GiB.
-[[nodiscard]] Result<std::string> expanded(const std::string& blob);
+[[nodiscard]] Result<std::string> expanded(std::string_view blob);
 
 }  // namespace wattle::store
