@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -70,6 +71,7 @@ class EitherStop {
 // Runs that are made together.
 std::vector<std::span<const study::RunRequest>> units_of(std::span<const study::RunRequest> requests) {
   std::vector<std::span<const study::RunRequest>> units;
+  units.reserve(requests.size());
   for (std::size_t i = 0; i < requests.size();) {
     std::size_t end = i + 1;
     while (!requests[i].group.empty() && end < requests.size() && requests[end].group == requests[i].group) ++end;
@@ -261,11 +263,14 @@ std::vector<study::RunRequest> FixedPlan::propose(const History& history) const 
   const auto impossible = [&](const study::RunRequest& request) {
     return infeasible.contains(request.configuration.id);
   };
+  auto units = units_of(runs_);
+  std::erase_if(units, [&](const auto unit) {
+    return std::none_of(unit.begin(), unit.end(), open) || std::any_of(unit.begin(), unit.end(), impossible);
+  });
   std::vector<study::RunRequest> wanted;
-  for (const auto unit : units_of(runs_)) {
-    if (std::none_of(unit.begin(), unit.end(), open) || std::any_of(unit.begin(), unit.end(), impossible)) continue;
-    wanted.insert(wanted.end(), unit.begin(), unit.end());
-  }
+  wanted.reserve(std::accumulate(units.begin(), units.end(), std::size_t{0},
+                                 [](std::size_t sum, const auto unit) { return sum + unit.size(); }));
+  for (const auto unit : units) wanted.insert(wanted.end(), unit.begin(), unit.end());
   return wanted;
 }
 
