@@ -6,10 +6,12 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "analysis/findings.h"
+#include "analysis/questions.h"
 
 namespace wattle::analysis {
 namespace {
@@ -542,6 +544,73 @@ TEST(Workloads, are_analysed_apart) {
   EXPECT_EQ(findings.mutants[0].p_greener_holm, 2.0 / 256.0) << "Holm runs within a workload";
   EXPECT_EQ(findings.correlations.size(), 6U);
   EXPECT_EQ(findings.headline.rfind("alexnet: learning_rate 0.021 reaches the same f1", 0), 0U) << findings.headline;
+}
+
+// The clear study on two machines: on the second one everything takes ten times as long and as much.
+std::vector<Record> on_two_machines() {
+  std::vector<Record> records = clear_study().records;
+  const std::size_t n = records.size();
+  for (std::size_t i = 0; i < n; ++i) {
+    Record there = records[i];
+    for (Record* record : {&records[i], &there}) {
+      study::RunRequest& request = record->request;
+      const std::string name = record == &there ? "fast" : "slow";
+      request.configuration.environment.name = name;
+      request.configuration.label += " @" + name;
+      request.configuration.id += name;
+      request.key += name;
+      request.pair_key += name;
+    }
+    records[i].measured.energy = Microjoules{10 * there.measured.energy->value};
+    records[i].duration = Nanoseconds{10 * there.duration->value};
+    records.push_back(std::move(there));
+  }
+  return records;
+}
+
+TEST(Environments, have_an_original_each_and_compare_nothing_across) {
+  const Findings apart = analyse(on_two_machines());
+  const Findings one = analyse(clear_study().records);
+  ASSERT_EQ(apart.mutants.size(), 2 * one.mutants.size());
+  std::set<std::string> originals;
+  for (const ConfigurationSummary& summary : apart.configurations) {
+    if (summary.original) originals.insert(summary.family);
+  }
+  EXPECT_THAT(originals, testing::ElementsAre("lenet @fast", "lenet @slow"));
+  EXPECT_NEAR(*apart.configurations.front().median_energy_j, *one.configurations.front().median_energy_j, 1e-3);
+  // Neither Holm's correction nor a correlation knows of the other machine.
+  for (const MutantFinding& finding : apart.mutants) {
+    const std::string alone = finding.label.substr(0, finding.label.find(" @"));
+    EXPECT_DOUBLE_EQ(*finding.p_greener_holm, *mutant(one, alone).p_greener_holm) << finding.label;
+    EXPECT_EQ(finding.workload, "lenet");
+    EXPECT_EQ(finding.family, "lenet @" + finding.environment);
+  }
+  ASSERT_EQ(apart.correlations.size(), 2 * one.correlations.size());
+  EXPECT_EQ(apart.correlations.front().n, one.correlations.front().n);
+  EXPECT_DOUBLE_EQ(*apart.correlations.front().rho, *one.correlations.front().rho);
+  EXPECT_THAT(apart.headline, HasSubstr("lenet @fast: learning_rate 0.021 reaches"));
+}
+
+TEST(Environments, an_architecture_is_the_same_in_all_of_them) {
+  const std::vector<Record> records = on_two_machines();
+  const auto placed = question("placement")->answer(records, {});
+  ASSERT_TRUE(placed) << placed.error().message;
+  EXPECT_EQ(placed->tables.front().rows.size(), 3U);
+}
+
+TEST(Company, is_compared_apart) {
+  std::vector<Record> records = clear_study().records;
+  for (Record record : clear_study().records) {
+    study::RunRequest& request = record.request;
+    request.configuration.colocation.partners = {"mlp/original"};
+    for (std::string* text : {&request.key, &request.pair_key, &request.configuration.id}) *text += "beside";
+    request.configuration.label += " beside mlp";
+    records.push_back(std::move(record));
+  }
+  const Findings findings = analyse(records);
+  ASSERT_EQ(findings.mutants.size(), 4U);
+  EXPECT_EQ(findings.mutants[0].family, "lenet");
+  EXPECT_EQ(findings.mutants[2].family, "lenet beside mlp");
 }
 
 TEST(Correlations, bin_what_moves_energy) {

@@ -8,6 +8,16 @@
 #include "stats/descriptive.h"
 
 namespace wattle::analysis {
+namespace {
+
+// A study of several environments names each in its labels; an architecture is the same in all of them.
+std::string without_environment(const study::Configuration& configuration) {
+  const std::string environment = " @" + configuration.environment.name;
+  const std::string& label = configuration.label;
+  return label.ends_with(environment) ? label.substr(0, label.size() - environment.size()) : label;
+}
+
+}  // namespace
 
 std::vector<CellRuns> cells_of(std::span<const WorkloadRuns> workloads) {
   std::map<std::pair<std::string, std::string>, CellRuns> by_name;
@@ -16,7 +26,7 @@ std::vector<CellRuns> cells_of(std::span<const WorkloadRuns> workloads) {
       const study::Configuration& configuration = *configured.configuration;
       if (!configuration.colocation.alone()) continue;
       std::string name = workload.name;
-      if (!configuration.original()) name += " " + configuration.label;
+      if (!configuration.original()) name += " " + without_environment(configuration);
       CellRuns& cell = by_name[{configuration.environment.name, name}];
       cell.architecture = std::move(name);
       cell.environment = configuration.environment.name;

@@ -61,7 +61,9 @@ Correlation correlation_of(const WorkloadRuns& workload, const std::string& para
                            const MeasureOf& measure) {
   const Points points = points_of(workload, parameter, measure);
   Correlation correlation;
-  correlation.workload = workload.name;
+  correlation.workload = workload.workload;
+  correlation.environment = workload.environment;
+  correlation.family = workload.name;
   correlation.parameter = parameter;
   correlation.measure = name;
   correlation.n = static_cast<int>(points.parameter.size());

@@ -47,7 +47,9 @@ ConfigurationSummary summarise(const WorkloadRuns& workload, const Configured& c
   ConfigurationSummary summary;
   summary.id = configured.configuration->id;
   summary.label = configured.configuration->label;
-  summary.workload = workload.name;
+  summary.workload = workload.workload;
+  summary.environment = workload.environment;
+  summary.family = workload.name;
   summary.original = configured.configuration->original();
   summary.runs = static_cast<int>(configured.runs.size());
   for (const Run* run : configured.runs) {
@@ -80,7 +82,7 @@ Findings analyse_with(std::span<const record::Record> records, std::span<const s
                       Outliers outliers) {
   Findings findings;
   add_footprint(records, findings);
-  const std::vector<WorkloadRuns> workloads = collect(records, outliers);
+  const std::vector<WorkloadRuns> workloads = families(records, outliers);
   if (!records.empty()) findings.study = records.front().request.study;
   if (!workloads.empty()) {
     findings.metric = workloads.front().metric.name;

@@ -46,7 +46,7 @@ enum class Greener {
 [[nodiscard]] std::string_view to_string(Greener greener);
 
 // What a verdict rests on (alpha = Findings::alpha):
-//   win, loss   two-sided exact signed-rank p, Holm-adjusted across the workload's mutants, below alpha; by its
+//   win, loss   two-sided exact signed-rank p, Holm-adjusted across the family's mutants, below alpha; by its
 //   direction tie         of the metric only: two one-sided tests at ± tolerance, each at alpha, tried first. Energy
 //   and time have
 //               no declared margin, so they have no tie
@@ -60,6 +60,8 @@ struct MutantFinding {
   std::string configuration;  // id
   std::string label;
   std::string workload;
+  std::string environment;
+  std::string family;  // what shares its original: the workload, with environment and company where there are several
   std::string parameter;
   std::string original_value;
   std::string mutant_value;
@@ -81,8 +83,10 @@ struct MutantFinding {
 enum class Bin { strong_negative, weak_negative, none, weak_positive, strong_positive };
 [[nodiscard]] std::string_view to_string(Bin bin);
 
-struct Correlation {  // over the original's and this parameter's mutants' runs
+struct Correlation {  // over the original's and this parameter's mutants' runs in one family
   std::string workload;
+  std::string environment;
+  std::string family;
   std::string parameter;
   std::string measure;  // "energy", "time", the metric's name, or a gauge of telemetry
   int n = 0;
@@ -98,6 +102,8 @@ struct ConfigurationSummary {
   std::string id;
   std::string label;
   std::string workload;
+  std::string environment;
+  std::string family;
   bool original = false;
   int runs = 0;
   int failed = 0;
@@ -142,8 +148,9 @@ struct Findings {
 };
 
 // Pure. Records of one study, any order (it changes nothing), interrupted attempts included; pairs by
-// RunRequest::pair_key. Only runs of purpose score are judged, each by its last finished attempt. Several workloads are
-// analysed apart, in order of their names; `metric` and `tolerance` are those of the first. `telemetry`: gauges whose
+// RunRequest::pair_key. Only runs of purpose score are judged, each by its last finished attempt. Families
+// (of one workload, in one environment, alone or beside the same others) are analysed apart, in order of their names;
+// `metric` and `tolerance` are those of the first. `telemetry`: gauges whose
 // means are correlated with the parameters too.
 // Outlier rules are applied as they were declared; `headline_without_rules` and the question "outliers" say what is
 // different without them.

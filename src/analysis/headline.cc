@@ -14,7 +14,7 @@ namespace {
 
 const WorkloadRuns& workload_of(const MutantFinding& mutant, std::span<const WorkloadRuns> workloads) {
   return *std::find_if(workloads.begin(), workloads.end(),
-                       [&](const WorkloadRuns& workload) { return workload.name == mutant.workload; });
+                       [&](const WorkloadRuns& workload) { return workload.name == mutant.family; });
 }
 
 std::string percent(double ratio) { return significant(100.0 * std::abs(1.0 - ratio), 2); }
@@ -68,11 +68,18 @@ std::string energy_caveat(Basis basis) {
   return "that it saves energy is not shown";
 }
 
+// Without the environment where the family says it already.
+std::string label_within(const MutantFinding& mutant) {
+  const std::string environment = " @" + mutant.environment;
+  const bool twice = mutant.label.ends_with(environment) && mutant.family.ends_with(environment);
+  return twice ? mutant.label.substr(0, mutant.label.size() - environment.size()) : mutant.label;
+}
+
 std::string found(const MutantFinding& mutant, const Findings& findings, std::span<const WorkloadRuns> workloads,
                   bool of_energy) {
   const WorkloadRuns& workload = workload_of(mutant, workloads);
   const std::string where = workloads.size() > 1 ? workload.name + ": " : "";
-  const std::string same = fmt::format("{}{} reaches the same {} (within {})", where, mutant.label,
+  const std::string same = fmt::format("{}{} reaches the same {} (within {})", where, label_within(mutant),
                                        workload.metric.name, shortest(workload.metric.tolerance));
   const int pairs = std::min(mutant.metric.pairs, of_energy ? mutant.energy.pairs : mutant.time.pairs);
   const std::string screened = fmt::format("(screened, n = {} pairs)", pairs);
@@ -88,7 +95,7 @@ std::string what_would_decide(const Findings& findings, const WorkloadRuns& work
   int mutants = 0;
   int pairs = 0;
   for (const MutantFinding& mutant : findings.mutants) {
-    if (mutant.workload != workload.name) continue;
+    if (mutant.family != workload.name) continue;
     ++mutants;
     pairs = std::max(pairs, mutant.metric.pairs);
     if (mutant.metric.verdict != Verdict::loss && mutant.metric.spread) spreads.push_back(*mutant.metric.spread);

@@ -39,7 +39,9 @@ Candidate compare_mutant(const WorkloadRuns& workload, const Configured& mutant)
   const study::Configuration& configuration = *mutant.configuration;
   finding.configuration = configuration.id;
   finding.label = configuration.label;
-  finding.workload = workload.name;
+  finding.workload = workload.workload;
+  finding.environment = workload.environment;
+  finding.family = workload.name;
   finding.parameter = join(configuration.varied, ", ");
   finding.original_value = value_text(original_of(workload, mutant), finding.parameter);
   finding.mutant_value = value_text(&configuration, finding.parameter);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 #include <tuple>
@@ -206,20 +207,49 @@ void leave_out(WorkloadRuns& workload) {
   }
 }
 
-}  // namespace
+// --- Families ------------------------------------------------------------------------------------------------------
 
-std::vector<WorkloadRuns> collect(std::span<const Record> records, Outliers outliers) {
-  std::map<std::string, WorkloadRuns> by_name;
+// Workload, environment and company; the last two are empty where runs of all stand together.
+using Family = std::array<std::string, 3>;
+
+// Partners by their workloads: beside a mutant as beside its original.
+std::string company_of(const study::Colocation& colocation) {
+  if (colocation.alone()) return {};
+  std::vector<std::string> partners;
+  for (const std::string& partner : colocation.partners) partners.push_back(partner.substr(0, partner.find('/')));
+  std::string text = "beside " + join(partners, ", ");
+  if (colocation.mode == study::GroupMode::background) {
+    text = colocation.member == 0 ? text + " in the background" : "behind " + join(partners, ", ");
+  } else if (std::count(partners.begin(), partners.end(), partners.front()) > 0 && colocation.member > 0) {
+    text += fmt::format(", #{}", colocation.member + 1);
+  }
+  return colocation.divided_cores ? text : text + ", cores shared";
+}
+
+Family family_of(const Record& record, bool apart) {
+  const study::Configuration& configuration = record.request.configuration;
+  if (!apart) return {configuration.workload, "", ""};
+  return {configuration.workload, configuration.environment.name, company_of(configuration.colocation)};
+}
+
+std::vector<WorkloadRuns> gather(std::span<const Record> records, Outliers outliers, bool apart) {
+  std::map<Family, WorkloadRuns> by_family;
+  std::map<std::string, std::set<std::string>> environments;
   for (const Record& record : records) {
     if (!scored(record)) continue;
-    Run& run = by_name[record.request.configuration.workload].runs[record.request.key];
+    const Family family = family_of(record, apart);
+    environments[family[0]].insert(family[1]);
+    Run& run = by_family[family].runs[record.request.key];
     if (run.record == nullptr || later(record, *run.record)) run.record = &record;
   }
   std::vector<WorkloadRuns> workloads;
-  workloads.reserve(by_name.size());
-  for (auto& [name, gathered] : by_name) {
+  workloads.reserve(by_family.size());
+  for (auto& [family, gathered] : by_family) {
     WorkloadRuns& workload = workloads.emplace_back(std::move(gathered));
-    workload.name = name;
+    workload.workload = family[0];
+    workload.environment = family[1];
+    workload.name = family[0] + (family[2].empty() ? "" : " ") + family[2];
+    if (environments[family[0]].size() > 1) workload.name += " @" + family[1];
     settle_metric(workload);
     judge_ends(workload);
     take_energies(workload);
@@ -227,6 +257,16 @@ std::vector<WorkloadRuns> collect(std::span<const Record> records, Outliers outl
     if (outliers == Outliers::apply) leave_out(workload);
   }
   return workloads;
+}
+
+}  // namespace
+
+std::vector<WorkloadRuns> collect(std::span<const Record> records, Outliers outliers) {
+  return gather(records, outliers, false);
+}
+
+std::vector<WorkloadRuns> families(std::span<const Record> records, Outliers outliers) {
+  return gather(records, outliers, true);
 }
 
 std::optional<double> value_of(const Run& run, std::string_view name) {

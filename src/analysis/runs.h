@@ -36,8 +36,10 @@ struct Configured {
 };
 
 struct WorkloadRuns {
-  std::string name;
-  study::Metric metric;  // of the run that started last, should a changed study have changed it
+  std::string name;         // of the workload; of a family where it is one: "lenet @fast"
+  std::string workload;     // its name alone
+  std::string environment;  // of a family; empty where runs of several stand together
+  study::Metric metric;     // of the run that started last, should a changed study have changed it
   std::string metric_split;
   Basis basis = Basis::absent;
   bool metric_changed = false;    // records disagree on the metric's name, goal or tolerance
@@ -61,9 +63,14 @@ enum class Outliers { apply, ignore };
 [[nodiscard]] std::vector<WorkloadRuns> collect(std::span<const record::Record> records,
                                                 Outliers outliers = Outliers::apply);
 
+// The same, each workload's runs apart by environment and by company (alone, or beside which workloads): what shares an
+// original, and so may be compared. Named as the workload where it has but one family.
+[[nodiscard]] std::vector<WorkloadRuns> families(std::span<const record::Record> records,
+                                                 Outliers outliers = Outliers::apply);
+
 [[nodiscard]] std::vector<Pair> pairs_of(const WorkloadRuns& workload, const Configured& mutant);
 
-// The original that the mutant's runs name in their pair keys, or the workload's first original; may be null.
+// The original that the mutant's runs name in their pair keys, or the first of `workload`; may be null.
 [[nodiscard]] const study::Configuration* original_of(const WorkloadRuns& workload, const Configured& mutant);
 
 }  // namespace wattle::analysis

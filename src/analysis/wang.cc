@@ -47,7 +47,7 @@ void count_in(const Correlation& correlation,
 }  // namespace
 
 Result<Answer> correlation_table(std::span<const Record> records, const Asked&) {
-  const std::vector<WorkloadRuns> workloads = collect(records);
+  const std::vector<WorkloadRuns> workloads = families(records);
   Answer answer;
   answer.question = "correlation";
   answer.basis = to_string(basis_of(workloads));
@@ -76,7 +76,7 @@ Result<Answer> correlation_table(std::span<const Record> records, const Asked&) 
   std::map<std::pair<std::string, std::string>, std::array<int, 6>> counted;
   for (const WorkloadRuns& workload : workloads) {
     for (const Correlation& one : correlate(workload, domain_names(workload))) {
-      each.rows.push_back({Cell::of(one.workload), Cell::of(one.parameter), Cell::of(one.measure),
+      each.rows.push_back({Cell::of(one.family), Cell::of(one.parameter), Cell::of(one.measure),
                            Cell::of(static_cast<double>(one.n)),
                            one.rho ? Cell::of(*one.rho, one.low, one.high) : Cell::absent(one.why_absent),
                            Cell::of(one.p_value, one.why_absent),
@@ -198,7 +198,7 @@ Result<Answer> greener(std::span<const Record> records, const Asked&) {
     screened += is_mutant && mutant->greener == Greener::screened ? 1 : 0;
     const auto per_success =
         cost.successes > 0 ? std::optional(cost.joules / static_cast<double>(cost.successes)) : std::nullopt;
-    table.rows.push_back({Cell::of(one.workload), Cell::of(one.label), Cell::of(static_cast<double>(cost.successes)),
+    table.rows.push_back({Cell::of(one.family), Cell::of(one.label), Cell::of(static_cast<double>(cost.successes)),
                           Cell::of(static_cast<double>(cost.failures)), Cell::of(per_success, "it never succeeded"),
                           Cell::of(stats::mean(cost.completed), "it never succeeded"),
                           Cell::of(one.median_metric, "not told"),
@@ -320,6 +320,7 @@ Result<Answer> susceptible(std::span<const Record> records, const Asked&) {
   AnswerTable table{"parameters",
                     "does a hyperparameter move energy more side by side than alone?",
                     {{"workload", "workload"},
+                     {"environment", "environment"},
                      {"parameter", "hyperparameter"},
                      {"company", "company"},
                      {"rho_alone", "rho alone", Unit::effect},
@@ -332,25 +333,28 @@ Result<Answer> susceptible(std::span<const Record> records, const Asked&) {
                     {}};
   int more = 0;
   for (const WorkloadRuns& workload : workloads) {
-    std::map<std::string, std::vector<const Run*>> companies;
+    std::map<std::pair<std::string, std::string>, std::vector<const Run*>> companies;  // by environment and company
     std::vector<std::string> parameters;
     for (const Configured& configured : workload.configurations) {
       const study::Configuration& configuration = *configured.configuration;
-      auto& runs = companies[company_of(configuration.colocation)];
+      auto& runs = companies[{configuration.environment.name, company_of(configuration.colocation)}];
       runs.insert(runs.end(), configured.runs.begin(), configured.runs.end());
       for (const std::string& name : configuration.varied) {
         if (std::find(parameters.begin(), parameters.end(), name) == parameters.end()) parameters.push_back(name);
       }
     }
-    const std::vector<const Run*> alone = companies[""];
-    for (const auto& [company, runs] : companies) {
+    for (const auto& [place, runs] : companies) {
+      const auto& [environment, company] = place;
       if (company.empty()) continue;
+      const auto alone_there = companies.find({environment, ""});
+      const std::vector<const Run*> alone =
+          alone_there == companies.end() ? std::vector<const Run*>() : alone_there->second;
       for (const std::string& parameter : parameters) {
         const Sample a = sample_of(alone, parameter, "energy");
         const Sample b = sample_of(runs, parameter, "energy");
         const Cell difference = difference_of_rho(a, b);
         more += difference.low && *difference.low > 0.0 ? 1 : 0;
-        table.rows.push_back({Cell::of(workload.name), Cell::of(parameter), Cell::of(company),
+        table.rows.push_back({Cell::of(workload.name), Cell::of(environment), Cell::of(parameter), Cell::of(company),
                               Cell::of(rho_of(a), "too few runs"), Cell::of(rho_of(b), "too few runs"), difference,
                               Cell::of(relative_change(alone, parameter), "no mutant of it alone"),
                               Cell::of(relative_change(runs, parameter), "no mutant of it beside"),

@@ -82,7 +82,7 @@ void about_sample_size(const Findings& findings, const WorkloadRuns& workload, S
   int mutants = 0;
   int pairs = 0;
   for (const MutantFinding& mutant : findings.mutants) {
-    if (mutant.workload != workload.name) continue;
+    if (mutant.family != workload.name) continue;
     ++mutants;
     pairs = std::max({pairs, mutant.metric.pairs, mutant.time.pairs});
   }
@@ -108,7 +108,7 @@ void about_failures(const Findings& findings, const WorkloadRuns& workload, Sent
                               unusable, configured.runs.size()));
   }
   for (const MutantFinding& mutant : findings.mutants) {
-    if (mutant.workload != workload.name || mutant.failed_pairs == 0) continue;
+    if (mutant.family != workload.name || mutant.failed_pairs == 0) continue;
     out.push_back(
         fmt::format("{}: {} failed or diverged in {} paired blocks; each counts as the worst loss of {} and gives no "
                     "energy or time",

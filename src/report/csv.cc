@@ -36,6 +36,8 @@ std::vector<std::string> measure_row(const analysis::Findings& findings, const a
   if (energy) basis = to_string(findings.basis);
   return {findings.study,
           mutant.workload,
+          mutant.environment,
+          mutant.family,
           mutant.configuration,
           mutant.label,
           mutant.parameter,
@@ -192,6 +194,8 @@ std::string csv_line(const std::vector<std::string>& fields) {
 std::string findings_csv(const analysis::Findings& findings) {
   std::string out = csv_line({"study",
                               "workload",
+                              "environment",
+                              "family",
                               "configuration",
                               "label",
                               "parameter",

@@ -75,8 +75,8 @@ std::string grids(const Findings& findings, const Measures& all) {
 std::string heat_map(const Findings& findings, const Measures& all) {
   std::vector<std::string> rows;
   std::vector<std::string> columns;
-  const bool several = workloads(findings).size() > 1;
-  const auto row_of = [&](const analysis::Correlation& c) { return (several ? c.workload + ": " : "") + c.parameter; };
+  const bool several = families(findings).size() > 1;
+  const auto row_of = [&](const analysis::Correlation& c) { return (several ? c.family + ": " : "") + c.parameter; };
   const auto note = [](std::vector<std::string>& names, const std::string& name) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   };
@@ -114,17 +114,17 @@ std::string heat_map(const Findings& findings, const Measures& all) {
 
 std::string mutants_table(const Findings& findings, const Measures& all) {
   std::string out = head_row({"mutant", all.energy.head(), all.time.head(), all.metric.head(), "verdict"});
-  const auto names = workloads(findings);
-  for (const std::string& workload : names) {
-    if (names.size() > 1) out += "<tr class=\"group\"><td colspan=\"5\">" + html_escaped(workload) + "</td></tr>";
-    if (const auto* base = original(findings, workload)) {
+  const auto names = families(findings);
+  for (const std::string& family : names) {
+    if (names.size() > 1) out += "<tr class=\"group\"><td colspan=\"5\">" + html_escaped(family) + "</td></tr>";
+    if (const auto* base = original(findings, family)) {
       out += element("tr", cell("original <small>medians</small>", "name") +
                                cell(absolute(all.energy, base->median_energy_j), "num") +
                                cell(absolute(all.time, base->median_time_s), "num") +
                                cell(absolute(all.metric, base->median_metric), "num") + cell(""));
     }
     for (const auto& mutant : findings.mutants) {
-      if (mutant.workload != workload) continue;
+      if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
       out += element("tr", cell(html_escaped(mutant.label), "name") +
                                cell(with_interval(figure(all.energy, mutant.energy)), "num") +
@@ -139,17 +139,17 @@ std::string mutants_table(const Findings& findings, const Measures& all) {
          element("p", html_escaped(legend(findings)), "class=\"soft\"");
 }
 
-// Dots of every successful run; one scale per workload and measure, its ends in the workload's first row.
+// Dots of every successful run; one scale per family and measure, its ends in the family's first row.
 std::string distributions(const Findings& findings, const Measures& all) {
   std::string out = head_row({"configuration", "energy" + all.energy.qualifier, "time", all.metric.name, "runs"});
-  for (const std::string& workload : workloads(findings)) {
+  for (const std::string& family : families(findings)) {
     std::array<std::pair<double, double>, 3> ends{};
-    std::string scale = cell(html_escaped(workload), "soft");
+    std::string scale = cell(html_escaped(family), "soft");
     const std::array<const Measure*, 3> columns{&all.energy, &all.time, &all.metric};
     for (std::size_t m = 0; m < columns.size(); ++m) {
       std::vector<double> values;
       for (const auto& configuration : findings.configurations) {
-        if (configuration.workload != workload) continue;
+        if (configuration.family != family) continue;
         const auto& own = configuration.*columns[m]->values;
         std::copy_if(own.begin(), own.end(), std::back_inserter(values), [](double v) { return std::isfinite(v); });
       }
@@ -162,7 +162,7 @@ std::string distributions(const Findings& findings, const Measures& all) {
     }
     out += element("tr", scale + cell(""));
     for (const auto& configuration : findings.configurations) {
-      if (configuration.workload != workload) continue;
+      if (configuration.family != family) continue;
       std::string line = cell(html_escaped(configuration.label), "name");
       for (std::size_t m = 0; m < columns.size(); ++m) {
         line += cell(strip_chart(configuration.*columns[m]->values, configuration.*columns[m]->median, ends[m].first,
@@ -260,13 +260,13 @@ std::string first_screen(const Findings& findings, const Measures& all) {
   std::string caption =
       "Dots are the mutants with their intervals, dashes the front; a triangle lies off the scale; shaded is "
       "no worse than the tolerance.";
-  for (const std::string& workload : workloads(findings)) {
-    const auto* base = original(findings, workload);
+  for (const std::string& family : families(findings)) {
+    const auto* base = original(findings, family);
     if (!base) continue;
-    caption += fmt::format(" Original of {}: {}{}, {}, {} {} (medians).", workload,
-                           absolute(all.energy, base->median_energy_j), all.energy.qualifier,
-                           absolute(all.time, base->median_time_s), all.metric.name,
-                           absolute(all.metric, base->median_metric));
+    caption +=
+        fmt::format(" Original of {}: {}{}, {}, {} {} (medians).", family, absolute(all.energy, base->median_energy_j),
+                    all.energy.qualifier, absolute(all.time, base->median_time_s), all.metric.name,
+                    absolute(all.metric, base->median_metric));
   }
   std::string side = grids(findings, all);
   if (!findings.correlations.empty()) side += heat_map(findings, all);

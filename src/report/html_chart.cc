@@ -50,7 +50,7 @@ struct Box {
 
 std::vector<Point> points_of(const Findings& findings, const Measures& all, const Measure& cost) {
   std::vector<Point> points;
-  const bool several = workloads(findings).size() > 1;
+  const bool several = families(findings).size() > 1;
   for (const auto& mutant : findings.mutants) {
     const auto& costs = mutant.*cost.comparison;
     const auto x = cost.shown(costs.estimate);
@@ -60,7 +60,7 @@ std::vector<Point> points_of(const Findings& findings, const Measures& all, cons
     const auto finite = [](std::optional<double> value) {
       return value && std::abs(*value) < kBeyondDrawing ? value : std::nullopt;
     };
-    points.push_back({shortened((several ? mutant.workload + ": " : "") + mutant.label, 24),
+    points.push_back({shortened((several ? mutant.family + ": " : "") + mutant.label, 24),
                       mutant.label + ": " + in_words(cost, costs) + ", " + in_words(all.metric, mutant.metric) + "; " +
                           rule.word + " (" + rule.because + ")",
                       *x, *y, finite(cost.shown(costs.low)), finite(cost.shown(costs.high)),

@@ -53,7 +53,8 @@ ordered_json comparison_json(const analysis::Comparison& comparison, std::string
 
 ordered_json configuration_json(const analysis::ConfigurationSummary& configuration, analysis::Basis basis) {
   ordered_json object{{"configuration", configuration.id},  {"label", configuration.label},
-                      {"workload", configuration.workload}, {"original", configuration.original},
+                      {"workload", configuration.workload}, {"environment", configuration.environment},
+                      {"family", configuration.family},     {"original", configuration.original},
                       {"runs", configuration.runs},         {"failed", configuration.failed}};
   put(object, "median_energy_j", configuration.median_energy_j, why_absent(basis));
   put(object, "median_duration_s", configuration.median_time_s, "no successful run");
@@ -71,6 +72,8 @@ ordered_json mutant_json(const Findings& findings, const analysis::MutantFinding
   ordered_json object{{"configuration", mutant.configuration},
                       {"label", mutant.label},
                       {"workload", mutant.workload},
+                      {"environment", mutant.environment},
+                      {"family", mutant.family},
                       {"parameter", mutant.parameter},
                       {"original_value", mutant.original_value},
                       {"mutant_value", mutant.mutant_value},
@@ -94,10 +97,9 @@ ordered_json mutant_json(const Findings& findings, const analysis::MutantFinding
 
 ordered_json correlation_json(const Findings& findings, const analysis::Correlation& correlation) {
   const std::string_view why = correlation.why_absent.empty() ? "not known" : std::string_view(correlation.why_absent);
-  ordered_json object{{"workload", correlation.workload},
-                      {"parameter", correlation.parameter},
-                      {"measure", correlation.measure},
-                      {"n", correlation.n},
+  ordered_json object{{"workload", correlation.workload}, {"environment", correlation.environment},
+                      {"family", correlation.family},     {"parameter", correlation.parameter},
+                      {"measure", correlation.measure},   {"n", correlation.n},
                       {"statistic", "Spearman's rho"}};
   put(object, "rho", correlation.rho, why);
   put(object, "rho_low", correlation.low, why);

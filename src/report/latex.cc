@@ -64,7 +64,7 @@ std::string latex_table(const LatexTable& table) {
 
 std::string render_latex(const analysis::Findings& findings) {
   const Measures all = measures(findings);
-  const auto names = workloads(findings);
+  const auto names = families(findings);
   LatexTable table{findings.study + ": " +
                        (findings.headline.empty() ? "nothing has been found out yet" : findings.headline) + " " +
                        legend(findings),
@@ -72,14 +72,14 @@ std::string render_latex(const analysis::Findings& findings) {
                    "lrrrl",
                    {"mutant", all.energy.head(), all.time.head(), all.metric.head(), "verdict"},
                    {}};
-  for (const std::string& workload : names) {
-    const std::string prefix = names.size() > 1 ? workload + ": " : "";
-    if (const auto* base = original(findings, workload)) {
+  for (const std::string& family : names) {
+    const std::string prefix = names.size() > 1 ? family + ": " : "";
+    if (const auto* base = original(findings, family)) {
       table.rows.push_back({prefix + "original (medians)", absolute(all.energy, base->median_energy_j),
                             absolute(all.time, base->median_time_s), absolute(all.metric, base->median_metric), ""});
     }
     for (const auto& mutant : findings.mutants) {
-      if (mutant.workload != workload) continue;
+      if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
       table.rows.push_back({prefix + mutant.label, together(figure(all.energy, mutant.energy)),
                             together(figure(all.time, mutant.time)), together(figure(all.metric, mutant.metric)),

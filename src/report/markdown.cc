@@ -24,15 +24,15 @@ std::string mutants(const Findings& findings) {
   std::string out =
       row({"mutant", all.energy.head(), all.time.head(), markdown_escaped(all.metric.head()), "verdict"}) +
       "|---|---|---|---|---|\n";
-  const auto names = workloads(findings);
-  for (const std::string& workload : names) {
-    const std::string prefix = names.size() > 1 ? markdown_escaped(workload) + ": " : "";
-    if (const auto* base = original(findings, workload)) {
+  const auto names = families(findings);
+  for (const std::string& family : names) {
+    const std::string prefix = names.size() > 1 ? markdown_escaped(family) + ": " : "";
+    if (const auto* base = original(findings, family)) {
       out += row({prefix + "original (medians)", absolute(all.energy, base->median_energy_j),
                   absolute(all.time, base->median_time_s), absolute(all.metric, base->median_metric), ""});
     }
     for (const auto& mutant : findings.mutants) {
-      if (mutant.workload != workload) continue;
+      if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
       out += row({prefix + markdown_escaped(mutant.label), together(figure(all.energy, mutant.energy)),
                   together(figure(all.time, mutant.time)), together(figure(all.metric, mutant.metric)),
@@ -63,15 +63,14 @@ std::string correlations(const Findings& findings) {
   std::string out = "\n## What moves it\n\n" +
                     row({"hyperparameter", "measure", "rho", "interval 95 %", "bin", "p", "n"}) +
                     "|---|---|--:|---|---|---|--:|\n";
-  const bool several = workloads(findings).size() > 1;
+  const bool several = families(findings).size() > 1;
   for (const auto& correlation : findings.correlations) {
     const bool known = correlation.rho.has_value();
-    out +=
-        row({(several ? markdown_escaped(correlation.workload) + ": " : "") + markdown_escaped(correlation.parameter),
-             markdown_escaped(correlation.measure) + (correlation.measure == "energy" ? all.energy.qualifier : ""),
-             known ? number(*correlation.rho, 2, true) : std::string(kAbsent),
-             known ? rho_interval(correlation) : markdown_escaped(correlation.why_absent), bin_words(correlation),
-             p_number(correlation.p_value), fmt::format("{}", correlation.n)});
+    out += row({(several ? markdown_escaped(correlation.family) + ": " : "") + markdown_escaped(correlation.parameter),
+                markdown_escaped(correlation.measure) + (correlation.measure == "energy" ? all.energy.qualifier : ""),
+                known ? number(*correlation.rho, 2, true) : std::string(kAbsent),
+                known ? rho_interval(correlation) : markdown_escaped(correlation.why_absent), bin_words(correlation),
+                p_number(correlation.p_value), fmt::format("{}", correlation.n)});
   }
   return out;
 }

@@ -109,12 +109,14 @@ Findings hostile_findings() {
   const std::string evil = "<script>alert(1)</script>\"'&|`*_\x1b[31m\n\xff";
   findings.study = findings.headline = findings.metric = evil;
   findings.warnings = {evil};
-  for (auto& configuration : findings.configurations) configuration.label = configuration.workload = evil;
+  for (auto& configuration : findings.configurations)
+    configuration.label = configuration.workload = configuration.family = evil;
   for (auto& mutant : findings.mutants) {
-    mutant.label = mutant.parameter = mutant.workload = mutant.original_value = mutant.mutant_value = evil;
+    mutant.label = mutant.parameter = mutant.workload = mutant.family = mutant.original_value = mutant.mutant_value =
+        evil;
   }
   for (auto& correlation : findings.correlations) {
-    correlation.parameter = correlation.workload = correlation.why_absent = evil;
+    correlation.parameter = correlation.family = correlation.why_absent = evil;
     if (correlation.measure == "accuracy") correlation.measure = evil;
   }
   return findings;

@@ -38,7 +38,7 @@ inline analysis::ConfigurationSummary configuration(std::string id, std::string 
   analysis::ConfigurationSummary summary;
   summary.id = std::move(id);
   summary.label = std::move(label);
-  summary.workload = "lenet";
+  summary.workload = summary.family = "lenet";
   summary.original = summary.label == "original";
   summary.runs = 8;
   summary.energy_j = spread(energy, energy * 0.05);
@@ -54,7 +54,7 @@ inline analysis::MutantFinding mutant(std::string id, std::string parameter, std
   analysis::MutantFinding finding;
   finding.configuration = std::move(id);
   finding.label = parameter + " " + to;
-  finding.workload = "lenet";
+  finding.workload = finding.family = "lenet";
   finding.parameter = std::move(parameter);
   finding.original_value = std::move(from);
   finding.mutant_value = std::move(to);
@@ -63,7 +63,7 @@ inline analysis::MutantFinding mutant(std::string id, std::string parameter, std
 
 inline analysis::Correlation correlated(std::string parameter, std::string measure, double rho, analysis::Bin bin) {
   analysis::Correlation correlation;
-  correlation.workload = "lenet";
+  correlation.workload = correlation.family = "lenet";
   correlation.parameter = std::move(parameter);
   correlation.measure = std::move(measure);
   correlation.n = 24;
@@ -101,7 +101,7 @@ inline analysis::Findings sample_findings(analysis::Basis basis = analysis::Basi
   analysis::ConfigurationSummary dead;
   dead.id = "eeee";
   dead.label = "learning_rate 0.5";
-  dead.workload = "lenet";
+  dead.workload = dead.family = "lenet";
   dead.runs = dead.failed = 8;
   findings.configurations.push_back(dead);
 

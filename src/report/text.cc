@@ -67,10 +67,10 @@ std::string mutants(const Findings& findings, const Options& options) {
   const auto energy = cells_of(findings, all.energy, options.width >= kShapeWidth);
   const auto time = cells_of(findings, all.time, false);
   const auto difference = cells_of(findings, all.metric, false);
-  const std::vector<std::string> names = workloads(findings);
-  for (const std::string& workload : names) {
-    if (names.size() > 1) table.add_note({"workload " + workload, Tone::strong}, 0);
-    if (const auto* base = original(findings, workload)) {
+  const std::vector<std::string> names = families(findings);
+  for (const std::string& family : names) {
+    if (names.size() > 1) table.add_note({"workload " + family, Tone::strong}, 0);
+    if (const auto* base = original(findings, family)) {
       table.add_row({{"original"},
                      {absolute(all.energy, base->median_energy_j)},
                      {absolute(all.time, base->median_time_s)},
@@ -78,7 +78,7 @@ std::string mutants(const Findings& findings, const Options& options) {
     }
     for (std::size_t m = 0; m < findings.mutants.size(); ++m) {
       const MutantFinding& mutant = findings.mutants[m];
-      if (mutant.workload != workload) continue;
+      if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
       const Cell verdict{rule.word + " (" + rule.because + ")", rule.tone};
       table.add_row({{mutant.label}, {energy[m]}, {time[m]}, {difference[m]}});
@@ -123,7 +123,7 @@ std::string grids(const Findings& findings, const Options& options) {
 
 std::string correlations(const Findings& findings, const Options& options) {
   const Measures all = measures(findings);
-  const bool several = workloads(findings).size() > 1;
+  const bool several = families(findings).size() > 1;
   Table table({{"what moves it", Align::left, true},
                {"measure"},
                {"rho", Align::right},
@@ -133,7 +133,7 @@ std::string correlations(const Findings& findings, const Options& options) {
                {"n", Align::right}});
   std::string before;
   for (const auto& correlation : findings.correlations) {
-    std::string name = (several ? correlation.workload + ": " : "") + correlation.parameter;
+    std::string name = (several ? correlation.family + ": " : "") + correlation.parameter;
     const std::string shown = name == before ? std::string{} : name;
     before = std::move(name);
     const std::string measure = correlation.measure + (correlation.measure == "energy" ? all.energy.qualifier : "");

@@ -298,13 +298,13 @@ std::string legend(const Findings& findings) {
   return text + fmt::format("; [signed-rank interval, {} %, repetition only]", low == high ? low : low + "–" + high);
 }
 
-std::vector<std::string> workloads(const Findings& findings) {
+std::vector<std::string> families(const Findings& findings) {
   std::vector<std::string> names;
   const auto add = [&](const std::string& name) {
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
   };
-  for (const auto& configuration : findings.configurations) add(configuration.workload);
-  for (const auto& mutant : findings.mutants) add(mutant.workload);
+  for (const auto& configuration : findings.configurations) add(configuration.family);
+  for (const auto& mutant : findings.mutants) add(mutant.family);
   return names;
 }
 
@@ -314,10 +314,10 @@ const analysis::ConfigurationSummary* summary(const Findings& findings, std::str
   return found == findings.configurations.end() ? nullptr : &*found;
 }
 
-const analysis::ConfigurationSummary* original(const Findings& findings, std::string_view workload) {
-  const auto found = std::find_if(
-      findings.configurations.begin(), findings.configurations.end(),
-      [&](const auto& configuration) { return configuration.original && configuration.workload == workload; });
+const analysis::ConfigurationSummary* original(const Findings& findings, std::string_view family) {
+  const auto found =
+      std::find_if(findings.configurations.begin(), findings.configurations.end(),
+                   [&](const auto& configuration) { return configuration.original && configuration.family == family; });
   return found == findings.configurations.end() ? nullptr : &*found;
 }
 

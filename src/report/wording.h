@@ -86,11 +86,11 @@ struct Ruling {
 // "change against the original … [signed-rank intervals, 94.5–96.1 %]; + is better for accuracy".
 [[nodiscard]] std::string legend(const analysis::Findings& findings);
 
-// Names of the workloads in order of appearance.
-[[nodiscard]] std::vector<std::string> workloads(const analysis::Findings& findings);
+// What is compared apart, in order of appearance: workloads, or "lenet @fast" where one has several environments.
+[[nodiscard]] std::vector<std::string> families(const analysis::Findings& findings);
 [[nodiscard]] const analysis::ConfigurationSummary* summary(const analysis::Findings& findings, std::string_view id);
 [[nodiscard]] const analysis::ConfigurationSummary* original(const analysis::Findings& findings,
-                                                             std::string_view workload);
+                                                             std::string_view family);
 // "strong negative", "none", or empty.
 [[nodiscard]] std::string bin_words(const analysis::Correlation& correlation);
 // "[+0.80, +0.97]", or empty.
