@@ -80,6 +80,7 @@ std::string percent(double part) { return fmt::format("{:.2f} %", 100.0 * part);
 struct Group {
   std::string name;
   std::vector<double> values;
+  std::vector<double> ascending;  // every pair of groups sorts them again
 };
 
 std::vector<Group> groups_in(const Asking& all, const std::string& environment, const std::string& measure) {
@@ -87,7 +88,10 @@ std::vector<Group> groups_in(const Asking& all, const std::string& environment, 
   for (const CellRuns& cell : all.cells) {
     if (cell.environment != environment) continue;
     std::vector<double> values = values_of(cell, measure);
-    if (values.size() > 1) groups.push_back({cell.architecture, std::move(values)});
+    if (values.size() < 2) continue;
+    std::vector<double> ascending = values;
+    std::sort(ascending.begin(), ascending.end());
+    groups.push_back({cell.architecture, std::move(values), std::move(ascending)});
   }
   return groups;
 }
@@ -120,8 +124,9 @@ void add_pairs(const std::string& environment, const std::string& measure, const
                AnswerTable& table) {
   const auto dunn = stats::dunn(spans_of(groups));
   if (!dunn) return;
+  table.rows.reserve(table.rows.size() + dunn->size());
   for (const stats::DunnPair& pair : *dunn) {
-    const auto delta = stats::dominance(groups[pair.first].values, groups[pair.second].values);
+    const auto delta = stats::dominance(groups[pair.first].ascending, groups[pair.second].ascending);
     Cell effect = Cell::absent("too few runs");
     if (delta) {
       effect = Cell::of(delta->delta);
@@ -148,20 +153,53 @@ void add_normality(const std::string& environment, const std::string& measure, c
 
 // --- Reduction -------------------------------------------------------------------------------------------------------
 
+struct Priced;
 struct Saving {
-  std::string environment;
-  std::string from;
-  std::string to;
+  const Priced* from = nullptr;
+  const Priced* to = nullptr;
   double part = 0.0;                  // 0.81: 81 % less
   std::optional<double> metric_loss;  // relative, of the metric's median
+  std::optional<double> p_value;
+  std::string why_untested;
+  std::optional<double> delta;
 };
 
-std::optional<double> metric_loss(const Asking& all, const CellRuns& from, const CellRuns& to) {
-  const auto before = median_of(from, all.metric);
-  const auto after = median_of(to, all.metric);
-  if (!before || !after || *before == 0.0) return std::nullopt;
-  const double change = (*after - *before) / std::abs(*before);
+// A cell's numbers, looked up once: every cell is compared with all others of its environment.
+struct Priced {
+  const CellRuns* cell = nullptr;
+  std::vector<double> costs;  // ascending
+  double median = 0.0;
+  std::optional<double> metric;
+};
+
+std::vector<Priced> priced(const Asking& all) {
+  std::vector<Priced> cells;
+  for (const CellRuns& cell : all.cells) {
+    Priced one{&cell, values_of(cell, all.cost), 0.0, median_of(cell, all.metric)};
+    std::sort(one.costs.begin(), one.costs.end());
+    const auto median = stats::median(one.costs);
+    if (!median) continue;
+    one.median = *median;
+    cells.push_back(std::move(one));
+  }
+  return cells;
+}
+
+std::optional<double> metric_loss(const Asking& all, const Priced& from, const Priced& to) {
+  if (!from.metric || !to.metric || *from.metric == 0.0) return std::nullopt;
+  const double change = (*to.metric - *from.metric) / std::abs(*from.metric);
   return all.minimise_metric ? change : -change;
+}
+
+void compare_costs(const Asking& all, const Priced& from, const Priced& to, std::vector<Saving>& savings) {
+  Saving saving{&from, &to, 1.0 - to.median / from.median, metric_loss(all, from, to), {}, {}, {}};
+  const auto test = stats::rank_sum(from.costs, to.costs);
+  if (test) saving.p_value = test->p_value;
+  if (!test) saving.why_untested = test.error().message;
+  // u counts the pairs in which the first costs more, ties half: Cliff's delta is that of a pair, scaled.
+  const auto pairs = static_cast<double>(from.costs.size()) * static_cast<double>(to.costs.size());
+  if (test) saving.delta = (pairs - 2.0 * test->u) / pairs;
+  savings.push_back(std::move(saving));
 }
 
 }  // namespace
@@ -206,29 +244,19 @@ Result<Answer> cost_per_image(std::span<const Record> records, const Asked&) {
 Result<Answer> reduction(std::span<const Record> records, const Asked&) {
   const Asking all = asking(records);
   Answer answer = begun("reduction", all);
+  const std::vector<Priced> cells = priced(all);
   std::vector<Saving> savings;
-  std::vector<std::vector<Cell>> rows;
-  std::vector<std::optional<double>> p_values;
-  for (const CellRuns& from : all.cells) {
-    for (const CellRuns& to : all.cells) {
-      const auto before = median_of(from, all.cost);
-      const auto after = median_of(to, all.cost);
-      if (from.environment != to.environment || !before || !after || *before <= *after) continue;
-      const Saving saving{from.environment, from.architecture, to.architecture, 1.0 - *after / *before,
-                          metric_loss(all, from, to)};
-      const auto test = stats::rank_sum(values_of(from, all.cost), values_of(to, all.cost));
-      p_values.push_back(test ? std::optional(test->p_value) : std::nullopt);
-      rows.push_back({Cell::of(saving.environment), Cell::of(saving.from), Cell::of(saving.to), Cell::of(saving.part),
-                      Cell::of(saving.metric_loss, "no run told the metric"), p_of(test),
-                      Cell::of(stats::cliffs_delta(values_of(to, all.cost), values_of(from, all.cost)), "no runs")});
-      savings.push_back(saving);
+  for (const Priced& from : cells) {
+    for (const Priced& to : cells) {
+      if (from.cell->environment != to.cell->environment || from.median <= to.median) continue;
+      compare_costs(all, from, to, savings);
     }
   }
+  std::vector<std::optional<double>> p_values;
+  p_values.reserve(savings.size());
+  for (const Saving& saving : savings) p_values.push_back(saving.p_value);
   const auto adjusted = holm_across(p_values);
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    rows[i].insert(rows[i].begin() + 6, Cell::of(adjusted[i], "not tested"));
-  }
-  std::vector<std::size_t> order(rows.size());
+  std::vector<std::size_t> order(savings.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return savings[a].part > savings[b].part; });
@@ -243,17 +271,24 @@ Result<Answer> reduction(std::span<const Record> records, const Asked&) {
                      {"p_value_holm", "p Holm", Unit::p_value},
                      {"cliffs_delta", "delta", Unit::effect}},
                     {}};
-  for (const std::size_t i : order) table.rows.push_back(std::move(rows[i]));
+  table.rows.reserve(order.size());
+  for (const std::size_t i : order) {
+    const Saving& one = savings[i];
+    table.rows.push_back({Cell::of(one.from->cell->environment), Cell::of(one.from->cell->architecture),
+                          Cell::of(one.to->cell->architecture), Cell::of(one.part),
+                          Cell::of(one.metric_loss, "no run told the metric"), Cell::of(one.p_value, one.why_untested),
+                          Cell::of(adjusted[i], "not tested"), Cell::of(one.delta, "no runs")});
+  }
   if (order.empty()) {
     answer.sentence = "No two architectures ran in the same environment.";
   } else {
     const Saving& best = savings[order.front()];
-    answer.sentence =
-        fmt::format("{} instead of {} takes {} less {}{} in {}{}.", best.to, best.from, percent(best.part),
-                    kind_of(all.basis), words_of(all.cost), best.environment,
-                    best.metric_loss ? fmt::format(", for a relative {} {} of {}", percent(std::abs(*best.metric_loss)),
-                                                   *best.metric_loss >= 0.0 ? "loss" : "gain", all.metric)
-                                     : "");
+    answer.sentence = fmt::format(
+        "{} instead of {} takes {} less {}{} in {}{}.", best.to->cell->architecture, best.from->cell->architecture,
+        percent(best.part), kind_of(all.basis), words_of(all.cost), best.from->cell->environment,
+        best.metric_loss ? fmt::format(", for a relative {} {} of {}", percent(std::abs(*best.metric_loss)),
+                                       *best.metric_loss >= 0.0 ? "loss" : "gain", all.metric)
+                         : "");
   }
   answer.method = {"reduction: 1 - median of the one / median of the other, both of runs that succeeded",
                    "p: Mann-Whitney, two-sided; Holm over all rows",
@@ -318,7 +353,7 @@ Result<Answer> omnibus(std::span<const Record> records, const Asked& asked) {
       "eta² = (H - k + 1)/(n - k) and epsilon² = H (n + 1)/(n² - 1), of Kruskal-Wallis' H",
       "Dunn's z from the mean ranks of all, corrected for ties; Holm over the pairs of a row above",
       "delta: Cliff's with 95 % interval; p-values of different measures are not corrected for each other"};
-  answer.tables = {std::move(tests), std::move(pairs), std::move(normality)};
+  for (AnswerTable* table : {&tests, &pairs, &normality}) answer.tables.push_back(std::move(*table));
   return answer;
 }
 
@@ -584,7 +619,7 @@ Result<Answer> outliers(std::span<const Record> records, const Asked&) {
   answer.sentence = runs.rows.empty() ? "No rule leaves a run out."
                                       : fmt::format("Declared rules leave {} runs out.", runs.rows.size());
   answer.method = {"every rule looks at all runs of a configuration that succeeded; highest and lowest are of those"};
-  answer.tables = {std::move(runs), std::move(medians)};
+  for (AnswerTable* table : {&runs, &medians}) answer.tables.push_back(std::move(*table));
   return answer;
 }
 

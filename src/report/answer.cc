@@ -166,41 +166,65 @@ std::string text(const Answer& answer, const std::vector<const AnswerTable*>& ta
   return out;
 }
 
-ordered_json json_number(double value) { return std::isfinite(value) ? ordered_json(value) : ordered_json(); }
+// Laid out as by nlohmann's dump(2), `indent` blanks further in.
+std::string dumped(const ordered_json& value, std::size_t indent) {
+  std::string text = value.dump(2, ' ', false, ordered_json::error_handler_t::replace);
+  const std::string blanks(indent, ' ');
+  for (std::size_t at = text.find('\n'); at != std::string::npos; at = text.find('\n', at + 1)) {
+    text.insert(at + 1, blanks);
+  }
+  return text;
+}
 
-ordered_json row_json(const AnswerTable& table, const std::vector<Cell>& row) {
-  ordered_json object = ordered_json::object();
+// Laid out as by nlohmann's dump(2) three levels down, without the tree: a million rows of it take half a minute.
+std::string row_json(const AnswerTable& table, const std::vector<Cell>& row) {
+  std::string out;
+  const auto put = [&](const std::string& key, const ordered_json& value) {
+    out += fmt::format("{}\n        {}: {}", out.empty() ? "" : ",", dumped(key, 0), dumped(value, 0));
+  };
+  const auto number = [](const std::optional<double>& value) {
+    return value && std::isfinite(*value) ? ordered_json(*value) : ordered_json();
+  };
   for (std::size_t i = 0; i < row.size(); ++i) {
     const Column& column = table.columns[i];
     const Cell& cell = row[i];
     if (!cell.text.empty()) {
-      object[column.key] = cell.text;
+      put(column.key, cell.text);
     } else if (cell.value && column.unit == Unit::count) {
-      object[column.key] = static_cast<std::int64_t>(*cell.value);
+      put(column.key, static_cast<std::int64_t>(*cell.value));
     } else {
-      object[column.key] = cell.value ? json_number(*cell.value) : ordered_json();
+      put(column.key, number(cell.value));
     }
     if (column.interval) {
-      object[column.key + "_low"] = cell.low ? json_number(*cell.low) : ordered_json();
-      object[column.key + "_high"] = cell.high ? json_number(*cell.high) : ordered_json();
+      put(column.key + "_low", number(cell.low));
+      put(column.key + "_high", number(cell.high));
     }
-    if (cell.at_least) object[column.key + "_at_least"] = true;
-    if (!cell.why_absent.empty()) object[column.key + "_why_absent"] = cell.why_absent;
+    if (cell.at_least) put(column.key + "_at_least", true);
+    if (!cell.why_absent.empty()) put(column.key + "_why_absent", cell.why_absent);
   }
-  return object;
+  return out.empty() ? "{}" : "{" + out + "\n      }";
 }
 
+// Row by row: a tree of a million rows takes gigabytes.
 std::string json(const Answer& answer) {
-  ordered_json tables = ordered_json::object();
+  std::string tables;
   for (const AnswerTable& table : answer.tables) {
-    ordered_json rows = ordered_json::array();
-    for (const auto& row : table.rows) rows.push_back(row_json(table, row));
-    tables[table.name] = std::move(rows);
+    std::string rows;
+    for (const auto& row : table.rows) rows += (rows.empty() ? "\n      " : ",\n      ") + row_json(table, row);
+    tables += fmt::format("{}\n    {}: [{}{}]", tables.empty() ? "" : ",", dumped(table.name, 4), rows,
+                          rows.empty() ? "" : "\n    ");
   }
-  const ordered_json whole{{"question", answer.question}, {"study", answer.study},       {"answer", answer.sentence},
-                           {"basis", answer.basis},       {"tables", std::move(tables)}, {"warnings", answer.warnings},
-                           {"method", answer.method}};
-  return whole.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+  std::string out = "{";
+  for (const auto& [key, value] : {std::pair<const char*, ordered_json>("question", answer.question),
+                                   {"study", answer.study},
+                                   {"answer", answer.sentence},
+                                   {"basis", answer.basis}}) {
+    out += fmt::format("\n  \"{}\": {},", key, dumped(value, 2));
+  }
+  out += "\n  \"tables\": {" + tables + (tables.empty() ? "}" : "\n  }");
+  out += fmt::format(",\n  \"warnings\": {},\n  \"method\": {}\n}}\n", dumped(answer.warnings, 2),
+                     dumped(answer.method, 2));
+  return out;
 }
 
 std::string csv(const AnswerTable& table) {
@@ -299,6 +323,18 @@ std::string html(const Answer& answer, const std::vector<const AnswerTable*>& ta
   return html_page(answer.study + ": " + answer.question, body);
 }
 
+constexpr std::size_t kMostRows = 200;
+
+AnswerTable beginning(const AnswerTable& table, const std::string& question) {
+  AnswerTable cut{table.name,
+                  fmt::format("{}: the first {} of {} rows (all: --question {}.{}, or --format json)", table.title,
+                              kMostRows, table.rows.size(), question, table.name),
+                  table.columns,
+                  {}};
+  cut.rows.assign(table.rows.begin(), table.rows.begin() + kMostRows);
+  return cut;
+}
+
 }  // namespace
 
 Result<std::string> render(const Answer& answer, Format format, const Options& options, std::string_view named) {
@@ -313,11 +349,21 @@ Result<std::string> render(const Answer& answer, Format format, const Options& o
                 fmt::format("the answer to {} has no table `{}`", answer.question, printable(named)),
                 fmt::format("it has {}", join(names, ", ")));
   }
+  if (format == Format::json) return json(answer);
+  if (format == Format::csv) {
+    return answer.tables.empty() ? std::string() : csv(named.empty() ? answer.tables.front() : *tables.front());
+  }
+  // For people: who wants every row of a long table names it.
+  std::vector<AnswerTable> cut;
+  cut.reserve(tables.size());
+  for (const AnswerTable*& table : tables) {
+    if (!named.empty() || table->rows.size() <= kMostRows) continue;
+    table = &cut.emplace_back(beginning(*table, answer.question));
+  }
   switch (format) {
     case Format::json:
-      return json(answer);
     case Format::csv:
-      return answer.tables.empty() ? std::string() : csv(named.empty() ? answer.tables.front() : *tables.front());
+      break;
     case Format::md:
       return markdown(answer, tables, options);
     case Format::latex:

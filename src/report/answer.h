@@ -12,7 +12,8 @@
 namespace wattle::report {
 
 // `table` names one of the answer's tables, which then is all that text, CSV, Markdown, LaTeX and HTML hold; empty: all
-// of them, of CSV the first. Fails (bad_input) where there is none of that name.
+// of them, of CSV the first, and for people no more than 200 rows of each, which it says. Fails (bad_input) where there
+// is none of that name.
 [[nodiscard]] Result<std::string> render(const analysis::Answer& answer, Format format, const Options& options,
                                          std::string_view table = {});
 

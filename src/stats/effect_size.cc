@@ -51,6 +51,19 @@ Row rows(const std::vector<double>& x, const std::vector<double>& y, double abou
   return row;
 }
 
+// Kept, for it is asked of many pairs of samples of the same sizes in a row and costs more than all the rest.
+double critical_t(double degrees, double tail) {
+  thread_local double of_degrees = 0.0;
+  thread_local double of_tail = 0.0;
+  thread_local double kept = 0.0;
+  if (of_degrees != degrees || of_tail != tail) {
+    kept = boost::math::quantile(boost::math::complement(boost::math::students_t(degrees), tail));
+    of_degrees = degrees;
+    of_tail = tail;
+  }
+  return kept;
+}
+
 Interval interval_of(double d, double variance, double z, double level) {
   const double s = std::sqrt(variance);
   const double free = 1.0 - d * d;
@@ -100,7 +113,7 @@ Result<Dominance> dominance(std::span<const double> x, std::span<const double> y
   const double tail = (1.0 - level) / 2.0;
   const double z = quantile == Quantile::normal
                        ? boost::math::quantile(boost::math::complement(boost::math::normal(), tail))
-                       : boost::math::quantile(boost::math::complement(boost::math::students_t(n + m - 2.0), tail));
+                       : critical_t(n + m - 2.0, tail);
   result.interval = interval_of(d, *result.variance, z, level);
   if (*delta == 1.0) result.interval->high = 1.0;
   if (*delta == -1.0) result.interval->low = -1.0;
