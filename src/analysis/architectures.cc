@@ -487,7 +487,12 @@ Result<Answer> interaction(std::span<const Record> records, const Asked& asked) 
                      {"partial_eta_squared", "partial eta²", Unit::effect}},
                     {}};
   const auto test = stats::interaction(values, first, second);
-  if (!test) {
+  if (architectures.size() < 2 || environments.size() < 2) {
+    answer.sentence = fmt::format(
+        "Whether architecture and environment act together takes two of each: here {} of the former meet {} of "
+        "the latter.",
+        architectures.size(), environments.size());
+  } else if (!test) {
     answer.sentence =
         fmt::format("Whether architecture and environment act together cannot be tested: {}.", test.error().message);
   } else {

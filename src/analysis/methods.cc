@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -14,8 +15,18 @@ namespace {
 
 using record::Record;
 
+constexpr std::size_t kMostNames = 12;
+
 std::string listed(const std::set<std::string>& names) {
-  return names.empty() ? std::string("none") : join(std::vector<std::string>(names.begin(), names.end()), ", ");
+  if (names.empty()) return "none";
+  if (names.size() <= kMostNames) return join(std::vector<std::string>(names.begin(), names.end()), ", ");
+  const std::vector<std::string> first(names.begin(), std::next(names.begin(), kMostNames));
+  return fmt::format("{} and {} more", join(first, ", "), names.size() - kMostNames);
+}
+
+bool all_imported(std::span<const Record> records) {
+  return std::all_of(records.begin(), records.end(),
+                     [](const Record& record) { return record.fingerprint.contains("imported"); });
 }
 
 std::set<std::string> told(std::span<const Record> records, const std::string& fact) {
@@ -43,12 +54,17 @@ std::string design(std::span<const Record> records) {
     failed += record::lost(record.end) ? 1 : 0;
   }
   const study::Protocol& protocol = records.back().request.protocol;
-  std::string text = fmt::format(
-      "We trained {} ({}) in {} environment{} ({}), {} configurations in all, in {} blocks: each block ran every "
-      "configuration once, in random order, with one training seed of its own",
-      workloads.size() == 1 ? "one workload" : fmt::format("{} workloads", workloads.size()), listed(workloads),
-      environments.size(), environments.size() == 1 ? "" : "s", listed(environments), configurations.size(),
-      blocks.size());
+  const bool imported = all_imported(records);
+  std::string text = fmt::format("{} {} ({}) in {} environment{} ({}), {} configuration{} in all, ",
+                                 imported ? "We analyse runs that others made of" : "We trained",
+                                 workloads.size() == 1 ? "one workload" : fmt::format("{} workloads", workloads.size()),
+                                 listed(workloads), environments.size(), environments.size() == 1 ? "" : "s",
+                                 listed(environments), configurations.size(), configurations.size() == 1 ? "" : "s");
+  text += imported ? fmt::format("with up to {} repetition{} of each", blocks.size(), blocks.size() == 1 ? "" : "s")
+                   : fmt::format(
+                         "in {} block{}: each block ran every configuration once, in random order, with one "
+                         "training seed of its own",
+                         blocks.size(), blocks.size() == 1 ? "" : "s");
   if (protocol.repetitions.adaptive()) {
     text += fmt::format(
         "; blocks went on, from {} up to {}, until every comparison was decided by tests that are valid "
@@ -75,7 +91,9 @@ std::string measurement(std::span<const Record> records, Basis basis) {
   std::vector<std::string> sources;
   for (const auto& [source, names] : domains) sources.push_back(fmt::format("{} ({})", source, listed(names)));
   if (basis == Basis::absent) return "No energy was read.";
-  std::string text = fmt::format("Energy was {} from {}", to_string(basis), join(sources, "; "));
+  std::string text = basis == Basis::imported
+                         ? fmt::format("Energy is what others measured: {}", join(sources, "; "))
+                         : fmt::format("Energy was {} from {}", to_string(basis), join(sources, "; "));
   if (basis != Basis::imported) {
     text += fmt::format(
         ", sampled every {}, of each run's whole process tree from its start to its end; samples cover at "
@@ -92,29 +110,58 @@ std::string measurement(std::span<const Record> records, Basis basis) {
 }
 
 std::string machine(std::span<const Record> records) {
-  std::string text = fmt::format("Machine: {}, {} cores, Linux {}", listed(told(records, "cpu")),
-                                 listed(told(records, "cores")), listed(told(records, "kernel")));
-  const auto gpus = told(records, "gpu");
-  if (!gpus.empty()) text += ", " + listed(gpus);
-  const auto version = told(records, "wattle");
-  if (!version.empty()) text += fmt::format("; Wattle {}", listed(version));
-  return text + ".";
+  std::vector<std::string> parts;
+  const auto say = [&](const std::string& fact, std::string_view words) {
+    const auto values = told(records, fact);
+    if (!values.empty()) parts.push_back(fmt::format(fmt::runtime(words), listed(values)));
+  };
+  say("cpu", "{}");
+  say("cores", "{} cores");
+  say("kernel", "Linux {}");
+  say("gpu", "{}");
+  say("wattle", "Wattle {}");
+  return parts.empty() ? std::string("The machine is not known.") : "Machine: " + join(parts, ", ") + ".";
+}
+
+// "accuracy of lenet, mlp (test split, tolerance 0.01)": workloads that are judged alike stand together.
+std::string performance(std::span<const WorkloadRuns> workloads) {
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> alike;
+  for (const WorkloadRuns& workload : workloads) {
+    alike[{workload.metric.name,
+           fmt::format("({} split, tolerance {})", workload.metric_split.empty() ? "no" : workload.metric_split,
+                       shortest(workload.metric.tolerance))}]
+        .insert(workload.name);
+  }
+  std::vector<std::string> metrics;
+  for (const auto& [how, names] : alike) {
+    metrics.push_back(fmt::format("{} of {} {}", how.first, listed(names), how.second));
+  }
+  return join(metrics, "; ");
+}
+
+bool any_mutant(const WorkloadRuns& workload) {
+  return std::any_of(workload.configurations.begin(), workload.configurations.end(),
+                     [](const Configured& configured) { return !configured.configuration->original(); });
 }
 
 std::string statistics(std::span<const WorkloadRuns> workloads, const Asked& asked) {
-  std::vector<std::string> metrics;
-  for (const WorkloadRuns& workload : workloads) {
-    metrics.push_back(fmt::format("{} of {} ({} split, tolerance {})", workload.metric.name, workload.name,
-                                  workload.metric_split.empty() ? "no" : workload.metric_split,
-                                  shortest(workload.metric.tolerance)));
+  std::string text;
+  if (std::any_of(workloads.begin(), workloads.end(), any_mutant)) {
+    text += fmt::format(
+        " Mutants are compared with their original within blocks: exact Wilcoxon signed-rank tests of log ratios "
+        "(energy, time) and differences (performance: {}), Hodges-Lehmann estimates with the intervals that belong to "
+        "them, and Holm's correction across mutants at alpha = {}; a mutant is greener where less energy and no loss "
+        "of performance beyond the tolerance are both shown (intersection-union), and screened until fresh runs "
+        "confirm it.",
+        performance(workloads), shortest(asked.alpha));
   }
-  return fmt::format(
-      "Mutants are compared with their original within blocks: exact Wilcoxon signed-rank tests of log ratios (energy, "
-      "time) and differences (performance: {}), Hodges-Lehmann estimates with the intervals that belong to them, and "
-      "Holm's correction across mutants at alpha = {}; a mutant is greener where less energy and no loss of "
-      "performance "
-      "beyond the tolerance are both shown (intersection-union), and screened until fresh runs confirm it.",
-      join(metrics, ", "), shortest(asked.alpha));
+  if (workloads.size() > 1) {
+    text += fmt::format(
+        " Workloads are compared within an environment by medians: Kruskal-Wallis tests with eta-squared, Dunn's test "
+        "with Holm's correction at alpha = {}, Cliff's delta with its interval{}.",
+        shortest(asked.alpha), text.empty() ? fmt::format("; performance is {}", performance(workloads)) : "");
+  }
+  return text;
 }
 
 }  // namespace
@@ -130,7 +177,7 @@ Result<Answer> methods(std::span<const Record> records, const Asked& asked) {
   const Basis basis = basis_of(workloads);
   answer.basis = to_string(basis);
   answer.sentence =
-      design(records) + " " + measurement(records, basis) + " " + machine(records) + " " + statistics(workloads, asked);
+      design(records) + " " + measurement(records, basis) + " " + machine(records) + statistics(workloads, asked);
   int left_out = 0;
   for (const WorkloadRuns& workload : workloads) left_out += workload.left_out;
   if (left_out > 0)

@@ -248,7 +248,7 @@ TEST(Architectures, one_environment_places_nothing_and_says_so) {
   Cells cells;
   for (int block = 1; block <= 3; ++block) cells.add("a", "here", block, 10.0, 0.9, 1.0);
   EXPECT_THAT(placement(cells.records, {})->sentence, HasSubstr("cannot be said"));
-  EXPECT_THAT(interaction(cells.records, {})->sentence, HasSubstr("cannot be tested"));
+  EXPECT_THAT(interaction(cells.records, {})->sentence, HasSubstr("takes two of each"));
 }
 
 // Settings of one workload that end by a target of their own.
@@ -366,6 +366,25 @@ TEST(Methods, say_what_was_run_measured_and_tested) {
   EXPECT_THAT(answer->sentence, HasSubstr("Example CPU"));
   for (Record& record : cells.records) std::swap(record.measured, record.estimated);
   EXPECT_THAT(methods(cells.records, {})->sentence, HasSubstr("no claim about energy"));
+}
+
+TEST(Methods, of_imported_runs_claim_no_blocks_and_no_machine) {
+  Cells cells = Cells::crossed();
+  for (Record& record : cells.records) record.fingerprint = {{"imported", "others.csv"}};
+  const std::string text = methods(cells.records, {})->sentence;
+  EXPECT_THAT(text, HasSubstr("We analyse runs that others made of 2 workloads"));
+  EXPECT_THAT(text, Not(HasSubstr("random order")));
+  EXPECT_THAT(text, HasSubstr("The machine is not known."));
+  EXPECT_THAT(text, HasSubstr("Kruskal-Wallis"));
+  EXPECT_THAT(text, Not(HasSubstr("Mutants")));
+}
+
+TEST(Methods, name_a_dozen_workloads_and_count_the_rest) {
+  Cells cells;
+  for (int i = 10; i < 40; ++i) cells.add("net" + std::to_string(i), "here", 1, 1.0, 0.9, 1.0);
+  const std::string text = methods(cells.records, {})->sentence;
+  EXPECT_THAT(text, HasSubstr("net21 and 18 more"));
+  EXPECT_LT(text.size(), 1200U);
 }
 
 TEST(Questions, have_names_of_their_own) {

@@ -115,7 +115,12 @@ int store_them(const Context& context, const importers::Imported& imported) {
   std::string text = fmt::format("{}: {} imported", printable(imported.study), counted(*added, "run"));
   if (present > 0) text += fmt::format(", {} were there already", present);
   if (imported.rows_left_out > 0) text += fmt::format(", {} left out", counted(imported.rows_left_out, "row"));
-  text += fmt::format("\nworkloads: {}\n", printable(join(std::vector(workloads.begin(), workloads.end()), ", ")));
+  std::vector<std::string> named(workloads.begin(), workloads.end());
+  constexpr std::size_t kMostNames = 20;
+  const std::size_t further = named.size() > kMostNames ? named.size() - kMostNames : 0;
+  named.resize(named.size() - further);
+  text += fmt::format("\nworkloads: {}{}\n", printable(join(named, ", ")),
+                      further > 0 ? fmt::format(" and {} more", further) : "");
   const std::vector<std::string> next{"wattle", "report", "--study", imported.study};
   return give(context, text + fmt::format("next:  {}\n", printable(shell_quoted(next))));
 }

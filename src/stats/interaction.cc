@@ -122,7 +122,7 @@ Cells cells_of(std::span<const int> first, std::span<const int> second, std::siz
 Result<std::size_t> levels_of(std::span<const int> factor, const char* name) {
   const auto [least, most] = std::minmax_element(factor.begin(), factor.end());
   if (*least < 0 || *most >= 100)
-    return fail(ErrorKind::bad_input, fmt::format("the {} factor has a level outside 0…99", name));
+    return fail(ErrorKind::bad_input, fmt::format("the {} factor has more than 100 levels", name));
   std::vector<bool> seen(static_cast<std::size_t>(*most) + 1, false);
   for (const int level : factor) seen[static_cast<std::size_t>(level)] = true;
   if (std::find(seen.begin(), seen.end(), false) != seen.end()) {
