@@ -118,6 +118,11 @@ Result<Answer> grids(std::span<const Record> records, const Asked&) {
                                     {"tie", "tie", Unit::count},
                                     {"loss", "loss", Unit::count},
                                     {"undecided", "undecided", Unit::count}};
+  if (findings.mutants.empty()) {
+    answer.sentence = findings.headline;
+    answer.tables = {{"grid", {}, columns, {}}, {"wang-grid", {}, columns, {}}};
+    return answer;
+  }
   AnswerTable grid{"grid", fmt::format("mutants by energy (rows) and {} (columns)", findings.metric), columns, {}};
   AnswerTable wang{"wang-grid", "the same as Wang et al. count, by significance alone", columns, {}};
   wang.columns.pop_back();

@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <system_error>
 
-#include "analysis/findings.h"
+#include "analysis/questions.h"
 #include "base/text.h"
+#include "cli/asked.h"
+#include "cli/bundle_answers.h"
 #include "cli/bundle_files.h"
 #include "cli/context.h"
 #include "cli/trace_csv.h"
@@ -22,6 +24,7 @@ namespace fs = std::filesystem;
 struct BundleOptions {
   std::string study;
   std::string study_file;
+  analysis::Asked asked;
 };
 
 constexpr const char* kReadme = R"(# {study}
@@ -31,12 +34,14 @@ Everything that was measured for the study `{study}`, and what was found: made b
 | File | What |
 |---|---|
 | `wattle.db` | the store: every run with its record, trace and output (SQLite) |
-| `report.txt`, `report.json`, `report.html` | what was found |
+| `report.*` | what was found: for people (`.txt`, `.html`), for programs (`.json`, `.csv`), as LaTeX tables (`.tex`) |
+| `answers/` | the answer to every question that these runs can answer, likewise; `answers/methods.tex` is a paragraph of methods for a paper |
 | `runs.csv` | a row a run: energies, times, metric, machine |
 | `epochs.csv` | a row a window of an epoch and domain, or a metric value |
 | `traces/` | energy over time of each run that has a trace, as CSV |
 | `plan.json` | what was asked for, run by run; the study file too, where it was given |
 | `fingerprints.json` | the machines and builds that the runs come from |
+| `again.sh` | makes reports, answers and `runs.csv` again, and compares |
 | `SHA256SUMS` | digests of all other files |
 
 To check that nothing was changed, in this folder:
@@ -45,10 +50,12 @@ To check that nothing was changed, in this folder:
 
 To make every number again from the runs:
 
+    sh again.sh
+
+which compares each file with what `wattle` {version} makes of `wattle.db` now. One by one, for example:
+
     wattle --store wattle.db report --study {quoted} --format text --output again.txt && cmp again.txt report.txt
-    wattle --store wattle.db report --study {quoted} --format json --output again.json && cmp again.json report.json
-    wattle --store wattle.db report --study {quoted} --format html --output again.html && cmp again.html report.html
-    wattle --store wattle.db export --study {quoted} --output again.csv && cmp again.csv runs.csv
+    wattle --store wattle.db report --study {quoted} --question methods --format latex --output again.tex && cmp again.tex answers/methods.tex
 
 One run, all of it: `wattle --store wattle.db list --study {quoted}`, then `wattle --store wattle.db show RUN`.
 )";
@@ -114,18 +121,21 @@ nlohmann::json fingerprints(const std::vector<record::Record>& records) {
   return list;
 }
 
-// As `wattle report` lays them out into a file.
-void add_reports(const std::vector<record::Record>& records, BundleFiles& files) {
-  report::Options layout;
-  layout.store_name = "wattle.db";
-  layout.next = report_next();
-  const analysis::Findings findings = analysis::analyse(records, {});
-  files["report.txt"] = report::render(findings, records, report::Format::text, layout);
-  files["report.json"] = report::render(findings, records, report::Format::json, layout);
-  files["report.html"] = report::render(findings, records, report::Format::html, layout);
+// What asks the runs to be made again: the study file, which must not take another file's place.
+Result<void> add_study_file(const fs::path& path, BundleFiles& files) {
+  auto text = read_text(path);
+  if (!text) return tl::unexpected(text.error());
+  const std::string name = path.filename().string();
+  if (files.contains(name) || name == "README.md" || name == "SHA256SUMS") {
+    return fail(ErrorKind::bad_input, fmt::format("--study-file: the bundle has a {} of its own", printable(name)),
+                "call the study file otherwise");
+  }
+  files[name] = std::move(*text);
+  return {};
 }
 
-Result<BundleFiles> gather(const Context& context, const std::string& study, const std::string& study_file) {
+Result<BundleFiles> gather(const Context& context, const BundleOptions& options) {
+  const std::string& study = options.study;
   const auto from = store::Store::open(context.store, store::Store::Mode::read);
   if (!from) return tl::unexpected(from.error());
   if (const auto known = study_meant(*from, study); !known) return tl::unexpected(known.error());
@@ -146,11 +156,13 @@ Result<BundleFiles> gather(const Context& context, const std::string& study, con
   files["runs.csv"] = report::runs_csv(*all);
   files["epochs.csv"] = report::epochs_csv(*all);
   files["fingerprints.json"] = fingerprints(*all).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-  add_reports(*planned, files);
-  if (!study_file.empty()) {
-    auto text = read_text(study_file);
-    if (!text) return tl::unexpected(text.error());
-    files[fs::path(study_file).filename().string()] = std::move(*text);
+  add_findings(*planned, study, options.asked, files);
+  const auto plan = from->plan(study);
+  if (options.study_file.empty() && plan && !plan->empty()) {
+    note("! the study file is not in the bundle, for stores keep plans only: --study-file FILE puts it in");
+  }
+  if (!options.study_file.empty()) {
+    if (const auto added = add_study_file(options.study_file, files); !added) return tl::unexpected(added.error());
   }
   const std::vector<std::string> quoted{study};
   files["README.md"] = fmt::format(fmt::runtime(kReadme), fmt::arg("study", printable(study)),
@@ -182,7 +194,7 @@ int bundle(const Context& context, const BundleOptions& options) {
     return tell({ErrorKind::bad_input, fmt::format("{} is there already, and is not overwritten", output.string()),
                  "name a new one"});
   }
-  const auto files = gather(context, options.study, options.study_file);
+  const auto files = gather(context, options);
   if (!files) return tell(files.error());
   const bool archive = name.ends_with(".tar") || name.ends_with(".tar.zst");
   const auto written = archive ? write_archive(*files, output) : write_folder(*files, output);
@@ -200,10 +212,12 @@ int bundle(const Context& context, const BundleOptions& options) {
 }  // namespace
 
 void add_bundle(CLI::App& app, Context& context, Chosen& chosen) {
-  CLI::App* sub = app.add_subcommand("bundle", "Pack a study for others to check: runs, tables, report, checksums");
+  CLI::App* sub =
+      app.add_subcommand("bundle", "Pack a study for others to check: runs, tables, report, answers, checksums");
   auto options = std::make_shared<BundleOptions>();
   sub->add_option("study", options->study, "The study's name")->required()->type_name("STUDY");
   sub->add_option("--study-file", options->study_file, "Put the study file in too")->type_name("FILE");
+  add_asked(*sub, options->asked);
   sub->footer(
       "Examples:\n  wattle bundle mnist --output mnist-energy\n"
       "  wattle bundle mnist --study-file study.toml --output mnist-energy.tar.zst\n"

@@ -10,6 +10,7 @@
 #include "analysis/findings.h"
 #include "analysis/questions.h"
 #include "base/text.h"
+#include "cli/asked.h"
 #include "cli/bundle_files.h"
 #include "cli/context.h"
 #include "report/answer.h"
@@ -140,15 +141,7 @@ void add_report(CLI::App& app, Context& context, Chosen& chosen) {
                   "Answer this one instead (NAME, or NAME.TABLE for one of its tables; --list names them)")
       ->type_name("NAME");
   sub->add_flag("--list", options->list, "Name the questions that can be asked");
-  sub->add_option("--target", options->asked.target, "Of the metric, for questions about energy to target")
-      ->type_name("VALUE");
-  sub->add_option("--pretrain", options->asked.pretrain, "Workload, for the question pretraining")->type_name("NAME");
-  sub->add_option("--finetune", options->asked.finetune, "Workload, for the question pretraining")->type_name("NAME");
-  sub->add_option("--scratch", options->asked.scratch, "Workload, for the question pretraining")->type_name("NAME");
-  sub->add_option("--joint", options->asked.joint, "Workload, for the question multitask")->type_name("NAME");
-  sub->add_option("--single", options->asked.single, "Workload, for the question multitask (repeatable)")
-      ->type_name("NAME")
-      ->allow_extra_args(false);
+  add_asked(*sub, options->asked);
   sub->add_option("--measure", options->telemetry,
                   "Telemetry to correlate with the hyperparameters too (repeatable; names: wattle metrics)")
       ->type_name("NAME");

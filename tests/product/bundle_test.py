@@ -1,11 +1,12 @@
 """`wattle bundle`: a stranger who unpacks it elsewhere makes every number again, to the byte."""
 
+import os
 import shutil
 import subprocess
 import tarfile
 import unittest
 
-from product import Product
+from product import BIN, Product
 
 TABLE = ("model,lr,rep,joules,seconds,acc\n" + "".join(
     f"net,{lr},{rep},{joules + rep},{10 + rep},{0.9 - lr / 10}\n" for lr, joules in ((0.1, 100), (0.2, 80)) for rep in range(8)))
@@ -41,11 +42,42 @@ class Bundle(Product):
     def test_its_readme_is_true(self):
         made = self.bundle("made", "it's here")
         commands = [line.strip() for line in (made / "README.md").read_text().splitlines() if line.startswith("    ")]
-        self.assertEqual(len(commands), 5)
+        self.assertEqual(len(commands), 4)
         for command in commands:
-            done = subprocess.run(["sh", "-c", f'wattle() {{ "$WATTLE_BIN/wattle" "$@"; }}; {command}'], cwd=made,
-                                  capture_output=True, text=True)
+            done = self.shell(command, made)
             self.assertEqual(done.returncode, 0, command + done.stdout + done.stderr)
+
+    def shell(self, command, place):
+        path = {"PATH": f"{BIN}:{os.environ['PATH']}"}
+        return subprocess.run(["sh", "-c", command], cwd=place, env={**os.environ, **path}, capture_output=True, text=True)
+
+    def test_it_answers_every_question_again_to_the_byte(self):
+        made = self.bundle("made", "first", "--target", "0.85")
+        place = self.folder / "far" / "away"
+        shutil.copytree(made, place)
+        before = {file.relative_to(place): file.read_bytes() for file in place.rglob("*") if file.is_file()}
+        done = self.shell("sh again.sh", place)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        remade = {line.removeprefix("same: ") for line in done.stdout.splitlines()}
+        names = [one["question"] for one in self.json("report", "--list")["questions"]]
+        said = (place / "answers/README.md").read_text()
+        for name in names:  # answered, or said why not
+            self.assertIn(f"- `{name}`", said)
+        answered = {name for name in names if (place / f"answers/{name}.json").exists()}
+        self.assertLessEqual({"correlation", "grid", "greener", "methods", "reduction", "front"}, answered)
+        self.assertLessEqual({f"answers/{name}.{ending}" for name in answered for ending in ("txt", "json", "tex")}, remade)
+        self.assertLessEqual({"answers/grid.wang-grid.csv", "answers/reduction.pairs.csv", "report.tex", "runs.csv"}, remade)
+        listed = {str(file) for file in before if file.parts[0] == "answers"} - {"answers/README.md"}
+        self.assertLessEqual(listed, remade)
+        self.assertEqual(before, {file.relative_to(place): file.read_bytes() for file in place.rglob("*") if file.is_file()})
+
+    def test_an_answer_that_was_changed_is_found(self):
+        made = self.bundle("made")
+        (made / "answers/methods.tex").write_text("Nothing was measured.\n")
+        done = self.shell("sh again.sh", made)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("NOT THE SAME: answers/methods.tex", done.stdout)
+        self.assertEqual(done.stdout.count("NOT THE SAME"), 1)
 
     def test_it_holds_the_study_alone(self):
         made = self.bundle("made")
@@ -97,6 +129,8 @@ class Bundle(Product):
                                 (("first", "--output", "x.tar.gz"), ".tar.zst"), (("first", "--output", made), "is there already")):
             _, err = self.wattle("bundle", *arguments, code=2)
             self.assertIn(says, err)
+        _, err = self.wattle("bundle", "first", "--output", "x", "--study-file", self.write("report.txt", "[study]\n"), code=2)
+        self.assertIn("the bundle has a report.txt of its own", err)
         self.assertFalse((self.folder / "x").exists())
 
 
