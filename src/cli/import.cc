@@ -164,6 +164,8 @@ void add_import(CLI::App& app, Context& context, Chosen& chosen) {
   sub->add_option("--map", options->map, "csv: a TOML file of such pairs")->type_name("FILE");
   sub->add_option("--metric", request.metric, "csv: the metric's name (default: its column's)")->type_name("NAME");
   sub->add_flag("--minimize", request.minimize, "csv: the metric is better when it is lower");
+  sub->add_flag("--per-epoch", request.per_epoch,
+                "csv with a column of epochs: each row tells its own epoch's energy and time, not all until its end");
   sub->add_option("--provenance", options->provenance,
                   "csv: how the energy came about: counter, integrated_power, attributed, model (default), constant");
   sub->add_option("--tolerance", request.tolerance, "Loss of the metric that is no damage (default 0.01)")

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "importers/sheet.h"
+#include "record/until_epoch.h"
 
 namespace wattle::importers {
 namespace {
@@ -76,6 +77,25 @@ record::Total total_over(const std::vector<Part>& parts, const std::vector<std::
   return total;
 }
 
+// From the begin to the end of each epoch, as runs of one's own have them.
+void add_epochs(const Draft& draft, Record& record) {
+  for (const EpochEnd& end : draft.epochs) {
+    const Nanoseconds until = end.until ? to_nanoseconds(*end.until) : Nanoseconds{};
+    record::MeasuredWindow window{
+        {energy::WindowKind::phase, record::kUntilEpoch, end.epoch, Nanoseconds{}, until}, {}, {}};
+    for (const Part& part : draft.parts) {
+      energy::WindowEnergy energy;
+      if (end.energy) {
+        energy = {to_microjoules(*end.energy), {}, 1.0, part.domain.gain_uncertainty};
+      } else {
+        energy.why_absent = "the epoch's row tells no energy";
+      }
+      window.energies.push_back(std::move(energy));
+    }
+    record.windows.push_back(std::move(window));
+  }
+}
+
 void take_energy(const Draft& draft, Record& record) {
   if (draft.metered) {
     record.domains = draft.metered->domains;
@@ -103,6 +123,7 @@ void take_energy(const Draft& draft, Record& record) {
     if (part.energy) series.back().samples.resize(2);
   }
   record.windows.push_back(std::move(run));
+  add_epochs(draft, record);
   const energy::Cover cover = energy::cover(series);
   record.measured = total_over(draft.parts, cover.measured, "no energy measured by a counter or from power is told");
   record.estimated = total_over(draft.parts, cover.estimated, "no energy was estimated");

@@ -17,6 +17,13 @@ struct Part {
   std::string why_absent;
 };
 
+// What a run had used at an epoch's end.
+struct EpochEnd {
+  int epoch = 1;
+  std::optional<Seconds> until;
+  std::optional<Joules> energy;  // of the first part
+};
+
 struct Draft {
   std::string file;
   std::string identity;  // what makes the run itself: its content, never its place or the file's name
@@ -31,6 +38,7 @@ struct Draft {
   Nanoseconds started_wall{};
   std::optional<Seconds> duration;
   std::vector<Part> parts;
+  std::vector<EpochEnd> epochs;            // of tables that tell them
   std::optional<record::Metered> metered;  // from a trace, instead of parts
   study::Metric metric;
   std::vector<record::MetricPoint> metrics;

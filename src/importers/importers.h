@@ -34,6 +34,7 @@ struct Request {
   std::map<std::string, std::string> columns;
   std::string metric;  // csv: the metric's name; empty: that of its column
   bool minimize = false;
+  bool per_epoch = false;  // csv with a column of epochs: each row tells its own epoch alone, not all until its end
   energy::Provenance provenance = energy::Provenance::model;  // csv: how their energy came about
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "importers/draft.h"
+#include "importers/epochs.h"
 #include "importers/sheet.h"
 
 namespace wattle::importers {
@@ -18,6 +19,8 @@ constexpr std::array kColumns{
     Format{"original", "whether the row is the setting that others are compared with: true, false, yes, no, 1, 0"},
     Format{"label", "a name for the setting"},
     Format{"repetition", "whole number from 0 or 1: rows of one number are compared with each other (else counted)"},
+    Format{"run", "what tells runs apart in a table with a row an epoch (else setting and repetition do)"},
+    Format{"epoch", "from 0 or 1: the table has a row an epoch; energy and time are until its end (else --per-epoch)"},
     Format{"energy_j", "energy in J"},
     Format{"energy_kj", "energy in kJ"},
     Format{"energy_megajoules", "energy in MJ"},
@@ -107,6 +110,20 @@ class Mapped {
  public:
   Mapped(const Request& request, const Scaled* energy, const Scaled* duration)
       : request_(request), energy_(energy), duration_(duration) {}
+
+  // A row of a table that has one for each epoch.
+  EpochRow epoch_of(Row& row, const Sheet& sheet) const {
+    EpochRow one;
+    one.draft = draft_of(row, sheet);
+    one.line = row.line();
+    if (const std::string* column = theirs("run")) one.run = row.required_text(*column);
+    const std::string& column = *theirs("epoch");
+    const auto epoch = row.whole(column, 0, 1'000'000'000);
+    if (!epoch && row.good()) row.wrong(column, "a row of an epoch table needs its epoch");
+    one.epoch = epoch.value_or(0);
+    one.good = row.good();
+    return one;
+  }
 
   Draft draft_of(Row& row, const Sheet& sheet) const {
     Draft draft;
@@ -217,6 +234,21 @@ void count_from_one(const Request& request, std::vector<Draft>& drafts) {
   for (Draft& draft : drafts) draft.block += draft.block == kCounted ? 0 : 1;
 }
 
+Result<void> check_epochs(const Request& request) {
+  if (request.columns.count("epoch") > 0) {
+    const auto gauge = request.columns.lower_bound("measure.");
+    if (gauge == request.columns.end() || !gauge->first.starts_with("measure.")) return {};
+    return fail(ErrorKind::bad_input, fmt::format("{} is a mean over a run, and this table has epochs", gauge->first));
+  }
+  if (request.per_epoch || request.columns.count("run") > 0) {
+    return fail(
+        ErrorKind::bad_input,
+        fmt::format("{} is of tables with a row an epoch", request.per_epoch ? "--per-epoch" : "the column run"),
+        "--column epoch=THEIRS tells the epoch");
+  }
+  return {};
+}
+
 }  // namespace
 
 std::span<const Format> csv_columns() { return kColumns; }
@@ -230,6 +262,9 @@ Result<void> read_mapped_csv(const Request& request, Intake& intake) {
   if (*energy == nullptr && *duration == nullptr) {
     return fail(ErrorKind::bad_input, "no column of energy or time is mapped", "as in --column energy_j=THEIRS");
   }
+  if (const auto fit = check_epochs(request); !fit) return fit;
+  const bool by_epoch = request.columns.count("epoch") > 0;
+  std::vector<EpochRow> epochs;
   const Mapped mapped(request, *energy, *duration);
   for (const auto& file : request.files) {
     const auto sheet = Sheet::read(file);
@@ -240,6 +275,10 @@ Result<void> read_mapped_csv(const Request& request, Intake& intake) {
     for (std::size_t i = 0; i < sheet->rows().size(); ++i) {
       Row row(*sheet, i, intake.mistakes);
       row.strict();
+      if (by_epoch) {
+        epochs.push_back(mapped.epoch_of(row, *sheet));
+        continue;
+      }
       Draft draft = mapped.draft_of(row, *sheet);
       if (row.good()) {
         intake.drafts.push_back(std::move(draft));
@@ -248,6 +287,7 @@ Result<void> read_mapped_csv(const Request& request, Intake& intake) {
       }
     }
   }
+  put_together(std::move(epochs), request.per_epoch, intake);
   count_from_one(request, intake.drafts);
   if (*energy != nullptr && !energy::measured(request.provenance)) {
     intake.notes.emplace_back(

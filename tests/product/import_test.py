@@ -399,5 +399,82 @@ class OfAnybodysTable(Import):
         self.refused("cvs", self.given("t.csv", self.TABLE), says="did you mean `csv`?")
 
 
+class OfEpochs(Import):
+    # Two settings, two repetitions; joules since the begin. lr 1 reaches 0.9 in the second epoch, lr 2 in one run of two.
+    RUNS = {(1, 1): [(100, 0.5), (210, 0.91), (330, 0.95)], (1, 2): [(90, 0.6), (190, 0.92), (300, 0.93)],
+            (2, 1): [(200, 0.4), (400, 0.7), (600, 0.8)], (2, 2): [(150, 0.5), (320, 0.85), (500, 0.90)]}
+    MAP = [word for pair in ("parameter.lr=lr", "repetition=rep", "epoch=epoch", "energy_j=joules", "duration_s=s", "metric=acc")
+           for word in ("--column", pair)] + ["--provenance", "counter", "--workload", "net"]
+
+    def table(self, alone=False, first=1):
+        rows = []
+        for (lr, rep), epochs in self.RUNS.items():
+            before = 0
+            for number, (joules_until, accuracy) in enumerate(epochs):
+                told, seconds = (joules_until - before, 1) if alone else (joules_until, number + 1)
+                rows.append(f"{lr},{rep},{number + first},{told},{seconds},{accuracy}\n")
+                before = joules_until
+        return "lr,rep,epoch,joules,s,acc\n" + "".join(rows)
+
+    def test_rows_of_a_run_become_one_and_answer_for_a_target(self):
+        keys = []
+        for name, alone, first in (("until", False, 1), ("alone", True, 1), ("from0", False, 0)):
+            records = self.brought("csv", self.given("t.csv", self.table(alone, first)), *self.MAP,
+                                   *(["--per-epoch"] if alone else []), study=name)
+            self.assertEqual([joules(r) for r in records], [330, 300, 600, 500], name)
+            self.assertEqual([r["duration_ns"] for r in records], [3 * 10**9] * 4)
+            self.assertEqual([r["request"]["block"] for r in records], [1, 2, 1, 2])
+            keys.append({r["request"]["key"] for r in records})
+            answer = self.json("report", "--study", name, "--question", "target", "--target", "0.9")
+            settings = {row["setting"]: row for row in answer["tables"]["settings"]}
+            self.assertEqual((settings["net"]["n"], settings["net"]["reached"]), (2, 2))
+            self.assertEqual((settings["net lr 2"]["reached"], settings["net lr 2"]["censored"]), (1, 1))
+            self.assertEqual(settings["net"]["median_energy_j"], 200)  # 210 and 190, both in the second epoch
+            self.assertEqual(answer["basis"], "imported")
+            spread, = self.json("report", "--study", name, "--question", "spread", "--target", "0.9")["tables"]["spread"]
+            self.assertEqual((spread["best"], spread["worst"]), ("original", "lr 2"))
+            self.assertEqual(spread["best_energy_j"], 200)
+        self.wattle("report", "--study", "until")
+
+    def test_the_metric_is_of_validation_and_further_ones_are_the_last_epochs(self):
+        table = self.table().replace("acc", "acc,seen", 1).replace("0.95", "0.95,3000").replace("\n2,", "\n2,")
+        lines = [line if i == 0 or line.count(",") == 6 else line + ",1" for i, line in enumerate(table.splitlines())]
+        records = self.brought("csv", self.given("t.csv", "\n".join(lines) + "\n"), *self.MAP, "--column", "metric.images_seen=seen")
+        whole = [p for p in records[0]["metrics"] if p.get("epoch") is None]
+        self.assertEqual([(p["name"], p["value"], p["split"]) for p in whole], [("images_seen", 3000, "validation")])
+        self.assertEqual({p["split"] for p in records[0]["metrics"]}, {"validation"})
+
+    def test_an_epoch_without_energy_is_not_guessed(self):
+        table = self.table().replace("1,1,2,210,", "1,1,2,,")
+        self.brought("csv", self.given("t.csv", table), *self.MAP)
+        answer = self.json("report", "--question", "target", "--target", "0.9")
+        self.assertEqual({row["setting"]: row["n"] for row in answer["tables"]["settings"]}, {"net": 1, "net lr 2": 2})
+        alone = self.table(alone=True).replace("1,1,2,110,", "1,1,2,,")
+        records = self.brought("csv", self.given("t.csv", alone), *self.MAP, "--per-epoch", study="alone")
+        self.assertIsNone(records[0]["measured"].get("energy_uj"))
+
+    def test_mistakes(self):
+        def given(text):
+            return self.given("t.csv", text)
+
+        self.refused("csv", given(self.table(alone=True)), *self.MAP, says="time until epoch 3 is 1 s, as until the first; --per-epoch")
+        falls = self.table(alone=True).replace("1,1,3,120,1", "1,1,3,109,3")
+        self.refused("csv", given(falls), *self.MAP, says="energy until epoch 3 is 109 J, less than the 110 before it; --per-epoch")
+        self.refused("csv", given(self.table().replace("1,1,2,", "1,1,1,")), *self.MAP, says="t.csv:3: epoch 1 stands in line 2 too")
+        self.refused("csv", given(self.table(alone=True).replace("1,1,2,", "1,1,5,")), *self.MAP, "--per-epoch", says="epoch 5 follows epoch 3")
+        self.refused("csv", given(self.table().replace("1,1,2,", "1,1,,")), *self.MAP, says="needs its epoch")
+        self.refused("csv", given(self.table()), *self.MAP, "--column", "measure.cpu_temperature=s", says="a mean over a run")
+        without = [word for word in self.MAP if word != "epoch=epoch"]
+        del without[without.index("repetition=rep") + 1]
+        self.refused("csv", given(self.table()), *without, "--per-epoch", says="--column epoch=THEIRS")
+
+    def test_a_run_with_a_bad_row_is_left_out_as_a_whole(self):
+        bad = self.given("t.csv", self.table().replace("1,1,2,210,", "1,1,2,-3,"))
+        self.refused("csv", bad, *self.MAP, says="-3 is out of range")
+        _, err = self.wattle("import", "--format", "csv", bad, *self.MAP, "--skip-bad", "--study", "theirs")
+        self.assertIn("leaves 3 rows out", err)
+        self.assertEqual([joules(r) for r in self.records()], [300, 600, 500])
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)
