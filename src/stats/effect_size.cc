@@ -1,6 +1,7 @@
 #include "stats/effect_size.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
@@ -31,6 +32,34 @@ void count_dominated(const std::vector<double>& x, const std::vector<double>& y,
     while (first_above < y.size() && y[first_above] == value) ++first_above;
     each(static_cast<std::int64_t>(first_equal), static_cast<std::int64_t>(y.size() - first_above));
   }
+}
+
+// Adds up, over all values, how many of `ordered` lie below less how many above: n log m without sorting both. Several
+// searches at once, without branches: none waits for another's memory, and random data mispredicts nothing.
+std::int64_t dominance_over(std::span<const double> values, const std::vector<double>& ordered) {
+  constexpr std::size_t kAtOnce = 8;
+  const auto size = static_cast<std::int64_t>(ordered.size());
+  std::int64_t dominance = 0;
+  for (std::size_t first = 0; first < values.size(); first += kAtOnce) {
+    const std::size_t many = std::min(kAtOnce, values.size() - first);
+    std::array<double, kAtOnce> sought{};
+    std::array<std::size_t, kAtOnce> at{};
+    std::copy_n(values.begin() + static_cast<std::ptrdiff_t>(first), many, sought.begin());
+    for (std::size_t left = ordered.size(); left > 1; left -= left / 2) {
+      const std::size_t half = left / 2;
+      for (std::size_t i = 0; i < kAtOnce; ++i) at[i] += ordered[at[i] + half - 1] < sought[i] ? half : 0;
+    }
+    for (std::size_t i = 0; i < many; ++i) {
+      const std::size_t below = at[i] + (ordered[at[i]] < sought[i] ? 1 : 0);
+      std::size_t not_above = below;
+      if (below < ordered.size() && ordered[below] == sought[i]) {
+        const auto from = ordered.begin() + static_cast<std::ptrdiff_t>(below);
+        not_above = static_cast<std::size_t>(std::upper_bound(from, ordered.end(), sought[i]) - ordered.begin());
+      }
+      dominance += static_cast<std::int64_t>(below + not_above) - size;
+    }
+  }
+  return dominance;
 }
 
 struct Row {
@@ -76,8 +105,8 @@ Interval interval_of(double d, double variance, double z, double level) {
 
 std::optional<double> cliffs_delta(std::span<const double> x, std::span<const double> y) {
   if (x.empty() || y.empty() || any_nan(x) || any_nan(y)) return std::nullopt;
-  std::int64_t dominance = 0;
-  count_dominated(sorted(x), sorted(y), [&](std::int64_t below, std::int64_t above) { dominance += below - above; });
+  // The smaller one is sorted; exchanged, the sign turns.
+  const std::int64_t dominance = x.size() < y.size() ? -dominance_over(y, sorted(x)) : dominance_over(x, sorted(y));
   return static_cast<double>(dominance) / (static_cast<double>(x.size()) * static_cast<double>(y.size()));
 }
 

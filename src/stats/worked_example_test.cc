@@ -88,6 +88,19 @@ TEST(Sorting, agrees_with_the_standard_library_at_every_size) {
   }
 }
 
+TEST(Sorting, tells_values_apart_that_differ_in_their_last_digits_only) {
+  std::mt19937_64 generator(6);
+  std::normal_distribution<double> normal(0.0, 1e-3);
+  for (const double centre : {0.0, 1e9, -1e9}) {
+    Sample values(3000);
+    for (double& value : values) value = centre + normal(generator);
+    Sample expected = values;
+    std::sort(expected.begin(), expected.end());
+    sort_values(values);
+    EXPECT_EQ(values, expected) << centre;
+  }
+}
+
 TEST(Bootstrap, the_same_seed_gives_the_same_interval_and_another_gives_another) {
   const Sample x = {3.1, 4.7, 1.2, 9.9, 5.0, 4.4, 7.3};
   EXPECT_EQ(bootstrap_mean(x)->interval.low, bootstrap_mean(x)->interval.low);
