@@ -35,8 +35,14 @@ std::string quoted_list(const std::vector<std::string>& names) {
 
 Result<TwoSamples> only_two(std::vector<Group> groups) {
   if (groups.size() == 2) return TwoSamples{std::move(groups[0]), std::move(groups[1])};
+  if (groups.empty()) return fail(ErrorKind::bad_input, "no row has a value and a group: there is nothing to test");
   std::vector<std::string> names;
   for (const Group& group : groups) names.push_back(group.name);
+  if (groups.size() == 1) {
+    return fail(ErrorKind::bad_input,
+                fmt::format("all values are of one group, {}, and this test takes two", quoted_list(names)),
+                "--by names the column that tells groups apart");
+  }
   return fail(ErrorKind::bad_input,
               fmt::format("{} groups, this test takes two: {}", groups.size(), quoted_list(names)),
               "name two of them, as in --groups A,B; or ask kruskal-wallis about all");
@@ -307,7 +313,11 @@ Result<StatsData::Matrix> StatsData::matrix(const std::vector<std::string>& colu
     found.lines.push_back(table_.rows[r][0].line);
     found.rows.push_back(r);
   }
-  dropped(table_.rows.size() - found.rows.size(), "an objective is missing");
+  dropped(table_.rows.size() - found.rows.size(),
+          columns.size() > 1 ? "an objective is missing" : "the value is missing");
+  if (found.rows.empty()) {
+    return fail(ErrorKind::bad_input, fmt::format("no row has a number in {}", quoted_list(columns)));
+  }
   return found;
 }
 

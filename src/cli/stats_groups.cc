@@ -86,7 +86,10 @@ Result<std::vector<Group>> two_or_more(StatsData& data, Infinite infinite) {
   auto groups = data.groups(infinite);
   if (!groups) return tl::unexpected(groups.error());
   if (groups->size() < 2)
-    return fail(ErrorKind::bad_input, fmt::format("{} group, 2 are needed", groups->size()),
+    return fail(ErrorKind::bad_input,
+                groups->empty()
+                    ? "no row has a value and a group: there is nothing to test"
+                    : fmt::format("all values are of one group, `{}`; 2 are needed", printable(groups->front().name)),
                 "--by names the column that tells groups apart");
   return groups;
 }

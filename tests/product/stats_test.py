@@ -136,6 +136,17 @@ class Stats(Product):
         self.data = self.write("ragged.csv", "a,b\n1,2\n3\n")
         self.refused("shapiro-wilk", "--value", "a", says="ragged.csv:3:1: 1 cells in this row, the first line names 2")
 
+    def test_nothing_to_test_is_said_by_every_test(self):
+        empty = self.write("empty.csv", "v,g,p,e,x\n")
+        for options in (("wilcoxon", "--value", "v", "--by", "g", "--pair", "p"), ("mann-whitney", "--value", "v", "--by", "g"),
+                        ("kruskal-wallis", "--value", "v", "--by", "g"), ("dunn", "--value", "v", "--by", "g")):
+            self.refused(*options, "--data", empty, says="no row has a value and a group", data=False)
+        self.refused("holm", "--value", "v", "--data", empty, says="no row has a number in `v`", data=False)
+        self.refused("pareto", "--minimize", "v", "--maximize", "x", "--data", empty, says="in `v`, `x`", data=False)
+        one = self.write("one.csv", "v,g\n1,a\n2,a\n")
+        self.refused("mann-whitney", "--value", "v", "--by", "g", "--data", one, says="all values are of one group, `a`", data=False)
+        self.refused("anova", "--value", "v", "--by", "g", "--data", one, says="all values are of one group, `a`", data=False)
+
     def test_mistakes_of_the_command_are_told(self):
         self.refused("wilcoxn", says="did you mean `wilcoxon`?")
         self.refused("levene", "--value", "energy_j", "--by", "method", "--pair", "block", says="--pair has no meaning for levene")
