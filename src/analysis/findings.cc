@@ -109,6 +109,12 @@ Findings analyse(std::span<const record::Record> records, std::span<const std::s
   return findings;
 }
 
+std::string label_in_family(const MutantFinding& mutant) {
+  const std::string environment = " @" + mutant.environment;
+  const bool twice = mutant.label.ends_with(environment) && mutant.family.ends_with(environment);
+  return twice ? mutant.label.substr(0, mutant.label.size() - environment.size()) : mutant.label;
+}
+
 std::string_view to_string(Basis basis) {
   switch (basis) {
     case Basis::measured:

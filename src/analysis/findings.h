@@ -80,6 +80,9 @@ struct MutantFinding {
   bool faster_at_no_loss = false;  // p_faster_holm below alpha: what may be said where energy is estimated
 };
 
+// "lr 0.1" of "lr 0.1 @fast" where the family, "lenet @fast", says the environment already.
+[[nodiscard]] std::string label_in_family(const MutantFinding& mutant);
+
 enum class Bin { strong_negative, weak_negative, none, weak_positive, strong_positive };
 [[nodiscard]] std::string_view to_string(Bin bin);
 

@@ -68,18 +68,11 @@ std::string energy_caveat(Basis basis) {
   return "that it saves energy is not shown";
 }
 
-// Without the environment where the family says it already.
-std::string label_within(const MutantFinding& mutant) {
-  const std::string environment = " @" + mutant.environment;
-  const bool twice = mutant.label.ends_with(environment) && mutant.family.ends_with(environment);
-  return twice ? mutant.label.substr(0, mutant.label.size() - environment.size()) : mutant.label;
-}
-
 std::string found(const MutantFinding& mutant, const Findings& findings, std::span<const WorkloadRuns> workloads,
                   bool of_energy) {
   const WorkloadRuns& workload = workload_of(mutant, workloads);
   const std::string where = workloads.size() > 1 ? workload.name + ": " : "";
-  const std::string same = fmt::format("{}{} reaches the same {} (within {})", where, label_within(mutant),
+  const std::string same = fmt::format("{}{} reaches the same {} (within {})", where, label_in_family(mutant),
                                        workload.metric.name, shortest(workload.metric.tolerance));
   const int pairs = std::min(mutant.metric.pairs, of_energy ? mutant.energy.pairs : mutant.time.pairs);
   const std::string screened = fmt::format("(screened, n = {} pairs)", pairs);
@@ -123,11 +116,13 @@ std::string nothing_found(const Findings& findings, std::span<const WorkloadRuns
     lost += cost_lost || mutant.metric.verdict == Verdict::loss ? 1U : 0U;
     pairs = std::max({pairs, mutant.metric.pairs, mutant.time.pairs});
   }
-  std::string sentence =
-      fmt::format("No mutant is shown to reach the same {} {}: of {}, {} lost and {} undecided, with {} pairs",
-                  workloads.size() > 1 ? "performance" : workloads.front().metric.name,
-                  of_energy ? "on less energy" : "in less time", findings.mutants.size(), lost,
-                  findings.mutants.size() - lost, pairs);
+  const bool one_metric = std::all_of(workloads.begin(), workloads.end(), [&](const WorkloadRuns& workload) {
+    return workload.metric.name == workloads.front().metric.name;
+  });
+  std::string sentence = fmt::format(
+      "No mutant is shown to reach the same {} {}: of {}, {} lost and {} undecided, with {} pairs",
+      one_metric ? workloads.front().metric.name : "performance", of_energy ? "on less energy" : "in less time",
+      findings.mutants.size(), lost, findings.mutants.size() - lost, pairs);
   for (const WorkloadRuns& workload : workloads) {
     const std::string more = what_would_decide(findings, workload);
     if (more.empty()) continue;

@@ -126,7 +126,7 @@ std::string mutants_table(const Findings& findings, const Measures& all) {
     for (const auto& mutant : findings.mutants) {
       if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
-      out += element("tr", cell(html_escaped(mutant.label), "name") +
+      out += element("tr", cell(html_escaped(label_in_family(mutant)), "name") +
                                cell(with_interval(figure(all.energy, mutant.energy)), "num") +
                                cell(with_interval(figure(all.time, mutant.time)), "num") +
                                cell(with_interval(figure(all.metric, mutant.metric)), "num") +

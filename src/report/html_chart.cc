@@ -60,9 +60,9 @@ std::vector<Point> points_of(const Findings& findings, const Measures& all, cons
     const auto finite = [](std::optional<double> value) {
       return value && std::abs(*value) < kBeyondDrawing ? value : std::nullopt;
     };
-    points.push_back({shortened((several ? mutant.family + ": " : "") + mutant.label, 24),
-                      mutant.label + ": " + in_words(cost, costs) + ", " + in_words(all.metric, mutant.metric) + "; " +
-                          rule.word + " (" + rule.because + ")",
+    points.push_back({shortened((several ? mutant.family + ": " : "") + label_in_family(mutant), 24),
+                      label_in_family(mutant) + ": " + in_words(cost, costs) + ", " +
+                          in_words(all.metric, mutant.metric) + "; " + rule.word + " (" + rule.because + ")",
                       *x, *y, finite(cost.shown(costs.low)), finite(cost.shown(costs.high)),
                       finite(all.metric.shown(mutant.metric.low)), finite(all.metric.shown(mutant.metric.high)),
                       rule.tone, false});

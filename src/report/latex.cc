@@ -81,7 +81,7 @@ std::string render_latex(const analysis::Findings& findings) {
     for (const auto& mutant : findings.mutants) {
       if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
-      table.rows.push_back({prefix + mutant.label, together(figure(all.energy, mutant.energy)),
+      table.rows.push_back({prefix + label_in_family(mutant), together(figure(all.energy, mutant.energy)),
                             together(figure(all.time, mutant.time)), together(figure(all.metric, mutant.metric)),
                             rule.word + " (" + rule.because + ")"});
     }

@@ -34,7 +34,7 @@ std::string mutants(const Findings& findings) {
     for (const auto& mutant : findings.mutants) {
       if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
-      out += row({prefix + markdown_escaped(mutant.label), together(figure(all.energy, mutant.energy)),
+      out += row({prefix + markdown_escaped(label_in_family(mutant)), together(figure(all.energy, mutant.energy)),
                   together(figure(all.time, mutant.time)), together(figure(all.metric, mutant.metric)),
                   "**" + rule.word + "** (" + markdown_escaped(rule.because) + ")"});
     }

@@ -81,7 +81,7 @@ std::string mutants(const Findings& findings, const Options& options) {
       if (mutant.family != family) continue;
       const Ruling rule = ruling(findings, mutant);
       const Cell verdict{rule.word + " (" + rule.because + ")", rule.tone};
-      table.add_row({{mutant.label}, {energy[m]}, {time[m]}, {difference[m]}});
+      table.add_row({{label_in_family(mutant)}, {energy[m]}, {time[m]}, {difference[m]}});
       table.add_note(verdict);
     }
   }
