@@ -30,6 +30,15 @@ bool has_flag(const record::Summary& past, std::string_view flag) {
   return std::find(flags.begin(), flags.end(), flag) != flags.end();
 }
 
+// Whose weights can be begun with: the last attempt of each key that ended well.
+std::unordered_map<std::string, int> made_well(const History& history) {
+  std::unordered_map<std::string, int> made;
+  for (const record::Summary& past : history) {
+    if (record::successful(past.end)) made[past.key] = past.attempt;
+  }
+  return made;
+}
+
 // Follows one proposal to its end, keeping what observers are told.
 class Progression {
  public:
@@ -90,7 +99,8 @@ class Session {
         clock_(clock),
         now_(now),
         stop_(after_run, now),
-        attempts_(last_attempts(history)) {}
+        attempts_(last_attempts(history)),
+        made_(made_well(history)) {}
 
   Result<Outcome> run() {
     while (true) {
@@ -120,9 +130,44 @@ class Session {
       return {};
     }
     for (const study::RunRequest& request : unit) start.members.push_back({request, ++attempts_[request.key]});
+    if (const std::string why = choose_weights(start); !why.empty()) return give_up(start, unit, why);
     const Observer& observer = campaign_.observer;
     if (observer.on_start) observer.on_start(unit.front(), progression_->position());
     return launch(start, unit);
+  }
+
+  // Which attempt's weights each member begins with; why one has none to begin with, or nothing.
+  std::string choose_weights(Start& start) const {
+    for (run::GroupMember& member : start.members) {
+      study::Weights& weights = member.request.weights;
+      if (weights.key.empty()) continue;
+      const auto made = made_.find(weights.key);
+      if (made != made_.end()) {
+        weights.attempt = made->second;
+        continue;
+      }
+      const auto last = std::find_if(history_.rbegin(), history_.rend(),
+                                     [&](const record::Summary& past) { return past.key == weights.key; });
+      return fmt::format(
+          "there are no weights to begin with: {} of block {} {}", weights.workload, member.request.block,
+          last == history_.rend() ? "was not run" : fmt::format("{}: {}", record::to_string(last->end), last->reason));
+    }
+    return {};
+  }
+
+  // Runs that cannot begin are failures without a process, a second or a joule.
+  Result<void> give_up(const Start& start, std::span<const study::RunRequest> unit, const std::string& why) {
+    std::vector<record::Attempt> attempts(start.members.size());
+    for (std::size_t i = 0; i < attempts.size(); ++i) {
+      record::Record& record = attempts[i].record;
+      record.request = start.members[i].request;
+      record.attempt = start.members[i].attempt;
+      record.end = record::EndState::failed;
+      record.reason = why;
+      record.started_wall = clock_.wall();
+      record.measured.why_absent = record.estimated.why_absent = "it never ran";
+    }
+    return take_in(attempts, unit);
   }
 
   Result<void> launch(const Start& start, std::span<const study::RunRequest> unit) {
@@ -132,8 +177,13 @@ class Session {
     };
     auto attempts = campaign_.launcher->launch(start, on_progress, now_);
     if (!attempts) return tl::unexpected(attempts.error());
+    return take_in(*attempts, unit);
+  }
+
+  Result<void> take_in(std::span<const record::Attempt> attempts, std::span<const study::RunRequest> unit) {
+    const Observer& observer = campaign_.observer;
     std::unordered_map<std::string, record::Summary> last;
-    for (const record::Attempt& attempt : *attempts) {
+    for (const record::Attempt& attempt : attempts) {
       if (auto kept = keep(attempt); !kept) return kept;
       if (record::finished(attempt.record.end)) last[attempt.record.request.key] = history_.back();
     }
@@ -154,6 +204,7 @@ class Session {
     history_.push_back(record::summarise(attempt.record));
     int& number = attempts_[attempt.record.request.key];
     number = std::max(number, attempt.record.attempt);
+    if (record::successful(attempt.record.end)) made_[attempt.record.request.key] = attempt.record.attempt;
     return {};
   }
 
@@ -208,6 +259,7 @@ class Session {
   const std::stop_token& now_;
   EitherStop stop_;
   std::unordered_map<std::string, int> attempts_;
+  std::unordered_map<std::string, int> made_;
   std::optional<Progression> progression_;
   std::optional<Watts> idle_;
   bool begun_ = false;

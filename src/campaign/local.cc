@@ -4,7 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 #include <system_error>
+
+#include "run/ledger_entry.h"
 
 namespace wattle::campaign {
 namespace {
@@ -42,6 +45,42 @@ fs::path set_aside(const fs::path& directory, const std::string& suffix) {
   return code ? directory : place;
 }
 
+// Puts the folder that another run left in the place of {weights_path}.
+Result<void> fill_weights(const fs::path& root, study::RunRequest& request) {
+  static constexpr std::string_view kPlaceholder = "{weights_path}";
+  if (request.weights.key.empty()) return {};
+  const fs::path folder = directory_of(root, request.weights.key, request.weights.attempt) / "files";
+  std::error_code code;
+  if (!fs::exists(folder, code)) {
+    return fail(ErrorKind::environment,
+                fmt::format("{} of block {} left no weights in {}, or they were removed", request.weights.workload,
+                            request.block, folder.string()),
+                fmt::format("make them again: wattle run --rerun all --only {}", request.weights.workload));
+  }
+  const auto fill = [&](std::string& text) {
+    for (std::size_t at = 0; (at = text.find(kPlaceholder, at)) != std::string::npos; at += folder.string().size()) {
+      text.replace(at, kPlaceholder.size(), folder.string());
+    }
+  };
+  for (std::string& argument : request.arguments) fill(argument);
+  for (auto& [name, content] : request.rendered_files) fill(content);
+  return {};
+}
+
+// Weights that a run leaves say what they cost. A ledger that cannot be written, or one before it that its program has
+// damaged, is no reason to lose the run.
+void leave_ledgers(const fs::path& root, const record::Attempt& attempt) {
+  const study::Weights& weights = attempt.record.request.weights;
+  study::Ledger begun_with = weights.ledger;
+  if (!weights.key.empty()) {
+    auto earlier = run::ledger_in(directory_of(root, weights.key, weights.attempt) / "files");
+    if (!earlier) return;
+    begun_with = *std::move(earlier);
+  }
+  const fs::path own = directory_of(root, attempt.record.request.key, attempt.record.attempt) / "files";
+  (void)run::write_ledgers(attempt, own, std::move(begun_with));
+}
+
 Result<record::Attempt> loaded(const fs::path& directory) {
   static const std::string kDamaged = ".damaged";
   auto attempt = run::load_attempt(directory);
@@ -71,11 +110,16 @@ Result<std::vector<record::Attempt>> LocalLauncher::launch(const Start& start,
     if (fs::exists(place, ignored)) set_aside(place, ".earlier");
     return place;
   };
-  if (start.members.size() > 1) return run::run_group(start.members, directory, options, clock_, stop);
-  const run::GroupMember& alone = start.members.front();
+  std::vector<run::GroupMember> members = start.members;
+  for (run::GroupMember& member : members) {
+    if (auto filled = fill_weights(root_, member.request); !filled) return tl::unexpected(filled.error());
+  }
+  if (members.size() > 1) return run::run_group(members, directory, options, clock_, stop);
+  const run::GroupMember& alone = members.front();
   auto attempt =
       run::run_once(alone.request, alone.attempt, directory(alone.request, alone.attempt), options, clock_, stop);
   if (!attempt) return tl::unexpected(attempt.error());
+  leave_ledgers(root_, *attempt);
   std::vector<record::Attempt> attempts;
   attempts.push_back(*std::move(attempt));
   return attempts;

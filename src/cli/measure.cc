@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -12,6 +13,7 @@
 #include "footprint/grid.h"
 #include "meter/owner.h"
 #include "report/table.h"
+#include "study/ledger.h"
 
 namespace wattle::cli {
 namespace {
@@ -24,6 +26,7 @@ using nlohmann::json;
 struct Asked {
   std::string interval = "100ms";
   std::string trace;
+  std::string ledger;
   int repetitions = 1;
   int warm_ups = 0;
   bool baseline = false;
@@ -355,6 +358,21 @@ Result<meter::MeasureOptions> options_of(const Context& context, const Asked& as
   return options;
 }
 
+// A command that failed has made nothing, and joules that nobody knows are not written.
+Result<void> keep_ledger(const std::string& weights, const Measurement& last) {
+  if (exit_of(last.record) != 0) return {};
+  std::error_code code;
+  if (!std::filesystem::is_regular_file(weights, code)) {
+    return fail(ErrorKind::bad_input, fmt::format("--ledger {}: the command left no such file", printable(weights)),
+                "give the weights that it saves");
+  }
+  if (!last.ledger.energy) {
+    return fail(ErrorKind::environment, "no ledger was written, for there is no energy",
+                "`wattle doctor` says which sources there are");
+  }
+  return study::write_ledger(weights, {last.ledger});
+}
+
 int measure(const Context& context, const Asked& asked) {
   if (context.command.empty()) {
     return tell({ErrorKind::bad_input, "measure what? no command was given", "wattle measure -- COMMAND …"});
@@ -380,6 +398,9 @@ int measure(const Context& context, const Asked& asked) {
       return tell(kept.error());
     }
   }
+  if (!asked.ledger.empty()) {
+    if (const auto kept = keep_ledger(asked.ledger, runs->back()); !kept) return tell(kept.error());
+  }
   int written = 0;
   if (context.json || !context.output.empty()) {
     written = give(context, as_json(*runs, *told));
@@ -397,6 +418,9 @@ void add_measure(CLI::App& app, Context& context, Chosen& chosen) {
   auto asked = std::make_shared<Asked>();
   sub->add_option("--interval", asked->interval, "Time between samples")->type_name("DURATION")->capture_default_str();
   sub->add_option("--trace", asked->trace, "Write the samples as CSV, which --probe replay:FILE reads")
+      ->type_name("FILE");
+  sub->add_option("--ledger", asked->ledger,
+                  "Weights that the command saves: FILE.ledger.json beside them will say what they cost")
       ->type_name("FILE");
   sub->add_option("--repeat", asked->repetitions, "Run it so often, and tell the spread")
       ->type_name("N")

@@ -91,7 +91,7 @@ bool is_meant(const study::Configuration& configuration, const std::string& text
          configuration.label.find(text) != std::string::npos;
 }
 
-// Groups stay whole: one member that is meant brings the others.
+// Groups stay whole: one member that is meant brings the others; so does who makes the weights of one.
 Result<std::vector<study::RunRequest>> chosen_runs(std::vector<study::RunRequest> runs,
                                                    const std::vector<std::string>& only) {
   if (only.empty()) return runs;
@@ -110,9 +110,16 @@ Result<std::vector<study::RunRequest>> chosen_runs(std::vector<study::RunRequest
   for (const study::RunRequest& run : runs) {
     if (!run.group.empty() && meant(run)) groups.insert(run.group);
   }
+  // From the last to the first: makers stand before those whose weights they make.
+  std::set<std::string_view> makers;
+  const auto wanted = [&](const study::RunRequest& run) {
+    return meant(run) || groups.contains(run.group) || makers.contains(run.key);
+  };
+  for (auto run = runs.rbegin(); run != runs.rend(); ++run) {
+    if (!run->weights.key.empty() && wanted(*run)) makers.insert(run->weights.key);
+  }
   std::vector<study::RunRequest> chosen;
-  std::copy_if(runs.begin(), runs.end(), std::back_inserter(chosen),
-               [&](const auto& run) { return meant(run) || groups.contains(run.group); });
+  std::copy_if(runs.begin(), runs.end(), std::back_inserter(chosen), wanted);
   return chosen;
 }
 

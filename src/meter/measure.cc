@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "meter/one_off.h"
+#include "run/ledger_entry.h"
 #include "stats/descriptive.h"
 
 namespace wattle::meter {
@@ -84,6 +85,7 @@ Result<Measurement> measurement_of(record::Attempt attempt, const std::optional<
   if (!decoded) return tl::unexpected(decoded.error());
   Measurement measurement;
   measurement.trace = std::move(decoded->trace);
+  measurement.ledger = run::ledger_entry(attempt);
   measurement.record = std::move(attempt.record);
   const record::Record& record = measurement.record;
   if (record.windows.empty()) return measurement;

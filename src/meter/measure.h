@@ -57,7 +57,8 @@ struct Measurement {
   TotalEnergy measured;
   TotalEnergy estimated;
   energy::TelemetryTable telemetry;
-  std::string lost;  // what of the command's own doings escapes, or empty: see daemon_client
+  study::LedgerEntry ledger;  // what weights that the command made cost
+  std::string lost;           // what of the command's own doings escapes, or empty: see daemon_client
 };
 
 // A run that was made, warm-ups included (`warm_up`), for whoever shows progress.

@@ -20,8 +20,8 @@ using study::RunRequest;
 // --- What runs share. The bindings name every member, so that a new one cannot be forgotten here: it does not compile.
 
 auto parts(const study::Metric& metric) {
-  const auto& [name, goal, tolerance, source, regex, file, value_column, epoch_column] = metric;
-  return std::tie(name, goal, tolerance, source, regex, file, value_column, epoch_column);
+  const auto& [name, goal, tolerance, source, regex, file, value_column, epoch_column, target] = metric;
+  return std::tie(name, goal, tolerance, source, regex, file, value_column, epoch_column, target);
 }
 
 auto parts(const study::Protocol& protocol) {
@@ -47,9 +47,11 @@ bool same_names(const Pairs& a, const Pairs& b) {
 // Equal but for what a run's line tells.
 bool same_kind(const RunRequest& a, const RunRequest& b) {
   const auto& [key, study, workload_version, configuration, block, order, training_seed, purpose, pair_key, group,
-               arguments, working_directory, variables, rendered_files, use_terminal, metric, protocol] = a;
+               weights, arguments, working_directory, variables, rendered_files, use_terminal, metric, protocol] = a;
   return purpose == b.purpose && use_terminal == b.use_terminal && study == b.study &&
          workload_version == b.workload_version && working_directory == b.working_directory &&
+         weights.workload == b.weights.workload && weights.attempt == b.weights.attempt &&
+         weights.file == b.weights.file && weights.ledger == b.weights.ledger &&
          arguments.size() == b.arguments.size() && same_names(variables, b.variables) &&
          same_names(rendered_files, b.rendered_files) && parts(configuration) == parts(b.configuration) &&
          parts(metric) == parts(b.metric) && parts(protocol) == parts(b.protocol);
@@ -140,6 +142,7 @@ void append_line(std::string& text, const RunRequest& run, std::size_t number, c
   });
   if (!plain && !run.pair_key.empty()) rest["pair_key"] = run.pair_key;
   if (run.group != shared.request->group) rest["group"] = run.group;
+  if (run.weights.key != shared.request->weights.key) rest["weights"] = run.weights.key;
   if (!rest.is_null()) text.append(1, ' ').append(rest.dump(-1, ' ', false, json::error_handler_t::replace));
   text += '\n';
 }
@@ -215,6 +218,7 @@ bool fill_rest(RunRequest& run, std::string_view rest) {
   if (!own.is_object()) return false;
   if (own.contains("pair_key")) run.pair_key = own["pair_key"].get<std::string>();
   if (own.contains("group")) run.group = own["group"].get<std::string>();
+  if (own.contains("weights")) run.weights.key = own["weights"].get<std::string>();
   if (!own.contains("texts")) return true;
   std::unordered_map<std::size_t, std::string> texts;
   for (const json& pair : own["texts"]) texts[pair.at(0).get<std::size_t>()] = pair.at(1).get<std::string>();

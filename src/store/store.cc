@@ -218,7 +218,9 @@ Result<std::vector<record::Record>> Store::planned_records(const std::string& st
     if (record.request.protocol.outliers != found->second->protocol.outliers) {
       record.flags.emplace_back("outlier rules changed after it was made");
     }
+    const int weights_attempt = record.request.weights.attempt;  // a plan cannot know it
     record.request = *found->second;
+    record.request.weights.attempt = weights_attempt;
     planned.push_back(std::move(record));
   }
   return planned;

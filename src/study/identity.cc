@@ -53,6 +53,7 @@ std::string run_key(const RunRequest& request) {
                 {"protocol_version", Protocol::kVersion},
                 {"block", request.block},
                 {"purpose", std::string(to_string(request.purpose))}};
+  if (!request.weights.key.empty()) identity["weights"] = request.weights.key;
   const Colocation& colocation = request.configuration.colocation;
   if (!colocation.alone()) identity["colocation"] = colocation_identity(colocation);
   return sha256(canonical(identity));

@@ -174,13 +174,28 @@ class Layouter {
     return configuration;
   }
 
+  // The rule that leaves out whoever makes the workload's weights, and so the workload.
+  const Exclusion* excluding_maker(const std::string& workload, const Environment& environment) {
+    std::string maker = workload;
+    for (std::size_t depth = 0; depth < study_.workloads.size(); ++depth) {
+      const auto needy = std::find_if(study_.workloads.begin(), study_.workloads.end(),
+                                      [&](const Workload& one) { return one.name == maker; });
+      if (needy == study_.workloads.end() || needy->weights_of.empty()) return nullptr;
+      maker = needy->weights_of;
+      if (const Exclusion* rule = excluding(maker, environment, shapes_.at(maker).front())) return rule;
+    }
+    return nullptr;
+  }
+
   void add_cells(const std::string& workload, const Environment& environment) {
     const std::size_t original = layout_.configurations.size();
+    const Exclusion* without_weights = excluding_maker(workload, environment);
     for (const Shape& shape : shapes_.at(workload)) {
       Configuration configuration = configured(workload, shape, environment);
       configuration.label += in(environment);
       configuration.id = configuration_id(configuration);
-      if (const Exclusion* rule = excluding(workload, environment, shape)) {
+      const Exclusion* own = excluding(workload, environment, shape);
+      if (const Exclusion* rule = own != nullptr ? own : without_weights) {
         layout_.excluded.push_back({std::move(configuration), rule->reason});
         continue;
       }
@@ -229,6 +244,7 @@ class Layouter {
     const Exclusion* missing = nullptr;
     for (const std::string& workload : rule.workloads) {
       if (missing == nullptr) missing = excluding(workload, environment, shapes_.at(workload).front());
+      if (missing == nullptr) missing = excluding_maker(workload, environment);
     }
     const std::size_t original = layout_.configurations.size();
     const std::vector<Shape>& shapes = shapes_.at(rule.workloads.front());

@@ -10,7 +10,11 @@
 namespace wattle::study {
 
 // Wattle's own names beside the parameters; no parameter may be called like one.
-inline constexpr std::string_view kOwnPlaceholders[] = {"seed", "threads", "device", "precision", "run_dir"};
+inline constexpr std::string_view kOwnPlaceholders[] = {"seed",      "threads", "device",
+                                                        "precision", "run_dir", "weights_path"};
+
+// The file of a built-in workload's weights inside its {run_dir}.
+inline constexpr std::string_view kWeightsFile = "weights.safetensors";
 
 // The names that stand in braces, in order, repetitions kept. Braces around anything but a name (JSON, shell) are plain
 // text, and so is a doubled {{name}}.

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
 
 #include "study/identity.h"
 #include "study/layout.h"
@@ -18,8 +21,9 @@ std::string flag_of(const std::string& parameter) {
   return flag;
 }
 
+// `saves`: somebody begins with its weights.
 std::vector<std::string> builtin_arguments(const Workload& workload, const RunRequest& request,
-                                           const std::string& trainer_program) {
+                                           const std::string& trainer_program, bool saves) {
   const Environment& environment = request.configuration.environment;
   std::vector<std::string> arguments{trainer_program, "--model", workload.model, "--dataset", workload.dataset};
   if (!workload.data.empty()) arguments.insert(arguments.end(), {"--data", workload.data});
@@ -32,6 +36,11 @@ std::vector<std::string> builtin_arguments(const Workload& workload, const RunRe
     if (unspoken != workload.trainer_defaults.end() && unspoken->second == value) continue;
     arguments.insert(arguments.end(), {flag_of(parameter.name), to_text(value)});
   }
+  if (!workload.weights.empty()) arguments.insert(arguments.end(), {"--weights", workload.weights});
+  if (!workload.weights_of.empty()) {
+    arguments.insert(arguments.end(), {"--weights", fmt::format("{{weights_path}}/{}", kWeightsFile)});
+  }
+  if (saves) arguments.insert(arguments.end(), {"--save", fmt::format("{{run_dir}}/{}", kWeightsFile)});
   return arguments;
 }
 
@@ -41,6 +50,7 @@ std::optional<std::string> placeholder_value(const RunRequest& request, std::str
   if (name == "threads") return std::to_string(configuration.environment.threads);
   if (name == "device") return configuration.environment.device;
   if (name == "precision" && !configuration.environment.precision.empty()) return configuration.environment.precision;
+  if (name == "weights_path" && !request.weights.file.empty()) return request.weights.file;
   const auto found = configuration.hyperparameters.find(std::string(name));
   if (found == configuration.hyperparameters.end()) return std::nullopt;
   return to_text(found->second);
@@ -99,6 +109,9 @@ class Planner {
     for (std::size_t i = 0; i < grouped.size(); ++i) {
       if (!grouped[i]) units_.push_back({i});
     }
+    for (const Workload& workload : study.workloads) {
+      if (!workload.weights_of.empty()) makers_.insert(workload.weights_of);
+    }
     units_.insert(units_.end(), layout.groups.begin(), layout.groups.end());
   }
 
@@ -118,6 +131,7 @@ class Planner {
               [&](const auto& a, const auto& b) { return requests[a.front()].key < requests[b.front()].key; });
     Random random(derived_seed({"order", std::to_string(study_.seed), std::to_string(number)}));
     shuffle(units, random);
+    put_behind_their_weights(units, requests);
     std::vector<RunRequest> runs;
     if (study_.protocol.control) runs.push_back(control(number));
     for (const auto& unit : units) {
@@ -137,8 +151,10 @@ class Planner {
     request.block = block;
     request.training_seed = training_seed(study_, seed_block);
     request.purpose = purpose;
+    request.weights = weights_of(workload, configuration.environment.name, block);
     if (workload.builtin) {
-      request.arguments = builtin_arguments(workload, request, trainer_program_);
+      const bool saves = makers_.contains(workload.name);
+      request.arguments = builtin_arguments(workload, request, trainer_program_, saves);
     } else {
       fill_script(workload, request);
     }
@@ -155,9 +171,55 @@ class Planner {
     return request;
   }
 
-  // The first configuration is an original: those that are left out take their mutants with them.
+  // The original of the workload that makes them, in the same environment and block.
+  [[nodiscard]] Weights weights_of(const Workload& workload, const std::string& environment, int block) const {
+    Weights weights;
+    weights.file = workload.weights;
+    weights.ledger = workload.ledger;
+    weights.workload = workload.weights_of;
+    if (workload.weights_of.empty()) return weights;
+    const auto maker = std::find_if(
+        layout_.configurations.begin(), layout_.configurations.end(), [&](const Configuration& configuration) {
+          return configuration.workload == workload.weights_of && configuration.original() &&
+                 configuration.colocation.alone() && configuration.environment.name == environment;
+        });
+    weights.key = request(*maker, block, block, Purpose::score).key;
+    return weights;
+  }
+
+  // Whoever comes before the maker of its weights changes places with it: with one maker every order that is possible
+  // stays as likely as any other.
+  static void put_behind_their_weights(std::vector<std::vector<std::size_t>>& units,
+                                       const std::vector<RunRequest>& requests) {
+    std::map<std::string_view, std::size_t> places;  // of makers, all of them alone in their unit
+    for (std::size_t i = 0; i < units.size(); ++i) {
+      if (units[i].size() == 1) places[requests[units[i].front()].key] = i;
+    }
+    for (std::size_t i = 0; i < units.size(); ++i) {
+      for (bool ready = false; !ready;) {
+        ready = true;
+        for (const std::size_t member : units[i]) {
+          const auto maker = places.find(requests[member].weights.key);
+          if (maker == places.end() || maker->second < i) continue;
+          const std::size_t later = maker->second;
+          std::swap(units[i], units[later]);
+          places[requests[units[i].front()].key] = i;
+          places[requests[units[later].front()].key] = later;
+          ready = false;
+          break;
+        }
+      }
+    }
+  }
+
+  // Of the first original that needs nobody's weights: it comes before all others. There is one, for who needs weights
+  // is left out with their maker.
   [[nodiscard]] RunRequest control(int block) const {
-    RunRequest run = request(layout_.configurations.front(), block, 1, Purpose::control);
+    const auto first = std::find_if(
+        layout_.configurations.begin(), layout_.configurations.end(), [&](const Configuration& configuration) {
+          return configuration.original() && workload_named(study_, configuration.workload).weights_of.empty();
+        });
+    RunRequest run = request(*first, block, 1, Purpose::control);
     run.pair_key = run.key;
     return run;
   }
@@ -172,6 +234,7 @@ class Planner {
   const Layout& layout_;
   const std::string& trainer_program_;
   std::vector<std::vector<std::size_t>> units_;
+  std::set<std::string> makers_;  // workloads with whose weights others begin
 };
 
 }  // namespace

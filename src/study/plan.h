@@ -44,6 +44,17 @@ struct Configuration {
   [[nodiscard]] bool original() const { return varied.empty(); }
 };
 
+// What a run begins with: weights that another run of the study makes, or those of a file. Neither: with none.
+struct Weights {
+  std::string key;       // of the run that makes them, in the same block
+  std::string workload;  // its workload
+  int attempt = 0;       // whose files they are; 0 until the run begins
+  std::string file;      // absolute path
+  Ledger ledger;         // of the file, as it was when the run was planned
+
+  friend bool operator==(const Weights&, const Weights&) = default;
+};
+
 // A cell of the design that is not run.
 struct Excluded {
   Configuration configuration;
@@ -63,7 +74,9 @@ struct RunRequest {
   // Key of the original's run in the same block, environment and co-location; a run's own key for the original itself.
   std::string pair_key;
   std::string group;  // runs to be made side by side share it and stand together in the plan; empty: alone
-  std::vector<std::string> arguments;  // the exact argument vector, still holding {run_dir} where it was used
+  Weights weights;
+  // The exact argument vector, still holding {run_dir} and, for weights that another run makes, {weights_path}.
+  std::vector<std::string> arguments;
   std::string working_directory;
   std::map<std::string, std::string> variables;                     // set on top of the inherited environment
   std::vector<std::pair<std::string, std::string>> rendered_files;  // name inside {run_dir} -> content
@@ -86,7 +99,8 @@ struct Plan {
 // Draws the mutants (seeded; never equal to the default, never out of the domain, no duplicates) and the designs, and
 // orders the runs: block r holds every configuration once, shuffled by the study's seed, all with training seed s_r;
 // those of a group stand together, its member 0 first. Where the protocol asks for control runs, each block begins with
-// one, whose training seed is always s_1. An adaptive study's plan holds all blocks it may need.
+// one, whose training seed is always s_1. An adaptive study's plan holds all blocks it may need. A run that begins with
+// another's weights stands behind it in its block; nothing else of the order is changed.
 // `{run_dir}` stays a placeholder. `cores`: the CPUs of the machine, where groups should be warned of too many threads.
 // Fails only where a rule cannot yield its mutants or points, or everything is excluded (check finds that first).
 [[nodiscard]] Result<Plan> make_plan(const Study& study, const std::string& trainer_program,
@@ -94,7 +108,8 @@ struct Plan {
 
 // Identity: SHA-256 of canonical JSON (sorted keys, shortest round-trip doubles) of workload and its declared
 // version, hyperparameters, training seed, requested environment, co-location (where there is one), protocol version,
-// block and purpose. Paths, labels, order, limits and metric are not in it.
+// block, purpose and, where it begins with another run's weights, that one's key (a file's content is in the version).
+// Paths, labels, order, limits and metric are not in it.
 [[nodiscard]] std::string run_key(const RunRequest& request);
 
 // Exact both ways: doubles bit for bit, and 1 stays apart from 1.0. request_from_json takes hostile input: what is

@@ -114,7 +114,10 @@ void read_root(const toml::table& document, Study& study, SchemaSource& source, 
   LazySchema schema(source, mistakes);
   Reading reading{study.directory, schema, mistakes};
   std::vector<ReadWorkload> workloads;
-  if (const auto* table = root.table("workload", "[workload.NAME]")) workloads = read_workloads(*table, reading);
+  if (const auto* table = root.table("workload", "[workload.NAME]")) {
+    workloads = read_workloads(*table, reading);
+    check_weights(*table, study, workloads, mistakes);
+  }
   if (!root.has("workload")) mistakes.add({}, "there is no workload", "add a table [workload.NAME]");
   settle_precision(root, study, workloads, mistakes);
   const toml::node* mutate = root.find("mutate");

@@ -157,6 +157,7 @@ Metric read_metric(Section& workload, bool builtin, Mistakes& mistakes) {
       nullptr) {
     metric.tolerance = section.positive("tolerance").value_or(0.0);
   }
+  metric.target = section.finite("target");
   if (!builtin) {
     read_metric_source(section, metric, mistakes);
   } else {
@@ -182,6 +183,7 @@ ReadWorkload read_workload(const std::string& name, const toml::table& table, Re
   } else {
     read_script(section, read, reading);
   }
+  read_weights(section, read.workload, reading);
   read.workload.metric = read_metric(section, has_trainer, reading.mistakes);
   section.finish();
   return read;

@@ -41,6 +41,11 @@ struct Reading {
 [[nodiscard]] ReadWorkload read_workload(const std::string& name, const toml::table& table, Reading& reading);
 // The keys that only a script has: command, parameters, files, render, output, version.
 void read_script(Section& section, ReadWorkload& read, Reading& reading);
+// `weights_of` and `weights`, with the ledger beside the file.
+void read_weights(Section& section, Workload& workload, Reading& reading);
+// Whether those whose weights others begin with are there, fit, and do not wait for each other.
+void check_weights(const toml::table& workload_tables, const Study& study, const std::vector<ReadWorkload>& workloads,
+                   Mistakes& mistakes);
 // Declared parameters. One with a mistake is among the names only, so that placeholders and rules that mean it are not
 // reported too.
 struct ReadParameters {

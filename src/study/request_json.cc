@@ -28,6 +28,11 @@ std::string source_name(MetricSource source) {
   return std::string(found->second);
 }
 
+template <class Number>
+json optional_number(const std::optional<Number>& value) {
+  return value ? json(*value) : json();
+}
+
 json metric_to_json(const Metric& metric) {
   return {{"name", metric.name},
           {"goal", metric.goal == Goal::maximize ? "maximize" : "minimize"},
@@ -36,12 +41,8 @@ json metric_to_json(const Metric& metric) {
           {"regex", metric.regex},
           {"file", metric.file},
           {"value_column", metric.value_column},
-          {"epoch_column", metric.epoch_column}};
-}
-
-template <class Number>
-json optional_number(const std::optional<Number>& value) {
-  return value ? json(*value) : json();
+          {"epoch_column", metric.epoch_column},
+          {"target", optional_number(metric.target)}};
 }
 
 json outliers_to_json(const std::vector<OutlierRule>& rules) {
@@ -221,6 +222,7 @@ Metric read_metric(const Fields& fields) {
   metric.file = fields.text("file");
   metric.value_column = fields.text("value_column");
   metric.epoch_column = fields.text("epoch_column");
+  if (fields.has("target")) metric.target = fields.optional_real("target");  // absent before metrics had targets
   return metric;
 }
 
@@ -358,28 +360,52 @@ Purpose read_purpose(const Fields& fields) {
   return Purpose::score;
 }
 
+json weights_to_json(const Weights& weights) {
+  return {{"key", weights.key},
+          {"workload", weights.workload},
+          {"attempt", weights.attempt},
+          {"file", weights.file},
+          {"ledger", to_json(weights.ledger)}};
+}
+
+Weights read_weights(const Fields& fields) {
+  Weights weights;
+  weights.key = read_key(fields, "key");
+  weights.workload = fields.text("workload");
+  weights.attempt = static_cast<int>(fields.integer("attempt", 0, 1'000'000));
+  weights.file = fields.text("file");
+  if (auto ledger = ledger_from_json(fields.at("ledger"))) {
+    weights.ledger = *std::move(ledger);
+  } else {
+    fields.complain("ledger", ledger.error().message);
+  }
+  return weights;
+}
+
 }  // namespace
 
 json to_json(const RunRequest& request) {
   json rendered = json::array();
   for (const auto& [name, content] : request.rendered_files) rendered.push_back({{"name", name}, {"content", content}});
-  return {{"key", request.key},
-          {"study", request.study},
-          {"workload_version", request.workload_version},
-          {"configuration", configuration_to_json(request.configuration)},
-          {"block", request.block},
-          {"order", request.order},
-          {"training_seed", request.training_seed},
-          {"purpose", std::string(to_string(request.purpose))},
-          {"pair_key", request.pair_key},
-          {"group", request.group},
-          {"arguments", request.arguments},
-          {"working_directory", request.working_directory},
-          {"variables", request.variables},
-          {"rendered_files", std::move(rendered)},
-          {"use_terminal", request.use_terminal},
-          {"metric", metric_to_json(request.metric)},
-          {"protocol", protocol_to_json(request.protocol)}};
+  json object{{"key", request.key},
+              {"study", request.study},
+              {"workload_version", request.workload_version},
+              {"configuration", configuration_to_json(request.configuration)},
+              {"block", request.block},
+              {"order", request.order},
+              {"training_seed", request.training_seed},
+              {"purpose", std::string(to_string(request.purpose))},
+              {"pair_key", request.pair_key},
+              {"group", request.group},
+              {"arguments", request.arguments},
+              {"working_directory", request.working_directory},
+              {"variables", request.variables},
+              {"rendered_files", std::move(rendered)},
+              {"use_terminal", request.use_terminal},
+              {"metric", metric_to_json(request.metric)},
+              {"protocol", protocol_to_json(request.protocol)}};
+  if (request.weights != Weights{}) object["weights"] = weights_to_json(request.weights);
+  return object;
 }
 
 Result<RunRequest> request_from_json(const json& object) {
@@ -399,6 +425,7 @@ Result<RunRequest> request_from_json(const json& object) {
   request.pair_key = read_key(fields, "pair_key");
   const bool before_designs = fields.child("configuration").has(kBeforeDesigns);
   if (!before_designs) request.group = read_key(fields, "group");
+  if (fields.has("weights")) request.weights = read_weights(fields.child("weights"));
   request.arguments = fields.texts("arguments");
   if (request.arguments.empty()) fields.complain("arguments", "is empty");
   request.working_directory = fields.text("working_directory");

@@ -51,7 +51,8 @@ RunRequest request() {
   request.variables = {{"B", ""}};
   request.rendered_files = {{"c.yaml", "lr: 1\n"}};
   request.use_terminal = true;
-  request.metric = {"loss", Goal::minimize, 0.1, MetricSource::csv_file, "", "log.csv", "v", "e"};
+  request.metric = {"loss", Goal::minimize, 0.1, MetricSource::csv_file, "", "log.csv", "v", "e", 0.25};
+  request.weights = {.key = "maker", .workload = "pretrain", .attempt = 2, .file = "", .ledger = {}};
   request.protocol.cool_down = Nanoseconds{123456789};
   request.protocol.cool_to_temperature = 45.5;
   request.protocol.control = true;
@@ -76,6 +77,8 @@ TEST(RequestJson, comes_back_exactly_also_through_text) {
   EXPECT_EQ(back->protocol.cool_down, sent.protocol.cool_down);
   EXPECT_EQ(back->protocol.outliers, sent.protocol.outliers);
   EXPECT_EQ(back->metric.goal, Goal::minimize);
+  EXPECT_EQ(back->metric.target, 0.25);
+  EXPECT_EQ(back->weights, sent.weights);
   EXPECT_EQ(back->purpose, Purpose::proof);
   EXPECT_EQ(run_key(*back), sent.key);
 }
@@ -88,7 +91,8 @@ void attack(const json& whole, const json::json_pointer& at, int& attacks) {
     for (const auto& [field, child] : here.items()) {
       json without = whole;
       without.at(at).erase(field);
-      const bool told = field == "version" || field == "outliers";  // informative, and later than the others
+      // Informative, or later than the others.
+      const bool told = field == "version" || field == "outliers" || field == "target" || field == "weights";
       EXPECT_EQ(request_from_json(without).has_value(), told) << at / field;
       attack(whole, at / field, attacks);
     }
@@ -97,8 +101,8 @@ void attack(const json& whole, const json::json_pointer& at, int& attacks) {
   const std::string name = at.empty() ? "" : at.back();
   const bool of_repetitions =
       !at.empty() && !at.parent_pointer().empty() && at.parent_pointer().back() == "repetitions";
-  const bool optional =
-      name.starts_with("cool_to_") || name == "power_cap_w" || (name == "precision" && of_repetitions);
+  const bool optional = name.starts_with("cool_to_") || name == "power_cap_w" || name == "target" ||
+                        (name == "precision" && of_repetitions);
   for (const json& wrong : {json(nullptr), json::array({json::object()}), json::object({{"x", json::array()}})}) {
     if (optional && wrong.is_null()) continue;
     json other = whole;

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "study/ledger.h"
 #include "study/value.h"
 
 namespace wattle::study {
@@ -42,10 +43,11 @@ struct Metric {
   Goal goal = Goal::maximize;
   double tolerance = 0.0;  // the loss still accepted as "no damage", in the metric's own unit, > 0
   MetricSource source = MetricSource::events;
-  std::string regex;         // ECMAScript with (?<value>…) and, where lines come per epoch, (?<epoch>…)
-  std::string file;          // of csv_file and json_lines: relative to the working directory; may hold {run_dir}
-  std::string value_column;  // CSV column or JSON key of the value; defaults to the metric's name
-  std::string epoch_column;  // CSV column or JSON key of the epoch; may be empty
+  std::string regex;             // ECMAScript with (?<value>…) and, where lines come per epoch, (?<epoch>…)
+  std::string file;              // of csv_file and json_lines: relative to the working directory; may hold {run_dir}
+  std::string value_column;      // CSV column or JSON key of the value; defaults to the metric's name
+  std::string epoch_column;      // CSV column or JSON key of the epoch; may be empty
+  std::optional<double> target;  // of its validation value: what energy to target is asked for
 };
 
 // A configuration file written for every run: the template with {name} filled in.
@@ -61,7 +63,13 @@ struct Workload {
   std::string model;    // built-in only
   std::string dataset;  // built-in only
   std::string data;     // built-in only: absolute path, or empty
-  // A script's argument vector with placeholders {parameter}, {seed}, {threads}, {device}, {precision}, {run_dir}. A
+  // Weights that it begins with: those of this workload's original in the same block, or those of a file (absolute
+  // path, with what they cost as the file beside them tells). At most one of them.
+  std::string weights_of;
+  std::string weights;
+  Ledger ledger;
+  // A script's argument vector with placeholders {parameter}, {seed}, {threads}, {device}, {precision}, {run_dir} and,
+  // where it begins with weights, {weights_path}: their file, or the folder that was the other run's {run_dir}. A
   // boolean parameter may stand as a switch: the element "{--nesterov:nesterov}" becomes "--nesterov" or vanishes.
   std::vector<std::string> command;
   std::vector<std::string> files;  // content that makes up the version: the script and what it lists
