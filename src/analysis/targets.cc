@@ -1,5 +1,5 @@
 // Energy to target and what it is asked for (Geissler et al.): its distribution with runs that never reached it, the
-// spread between settings, the map over two hyperparameters, other machines, pretraining and multitask training.
+// spread between settings, the map over two hyperparameters, other machines.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -45,13 +45,14 @@ struct Settings {
 
 Result<double> target_of(const WorkloadRuns& workload, const Asked& asked) {
   if (asked.target) return *asked.target;
+  if (workload.metric.target) return *workload.metric.target;
   const bool by_ends = std::any_of(workload.runs.begin(), workload.runs.end(), [](const auto& run) {
     return run.second.record->end == record::EndState::reached || run.second.record->end == record::EndState::censored;
   });
   if (by_ends) return 0.0;  // they were stopped by a target of their own
   return fail(ErrorKind::bad_input,
               fmt::format("energy to target needs a target for {} of {}", workload.metric.name, workload.name),
-              "give it: --target 0.9");
+              "give it: --target 0.9, or as `target` of the study's metric");
 }
 
 void add_run(const Run& run, double target, bool estimated, Setting& setting) {
@@ -75,7 +76,7 @@ Result<Settings> settings_of(std::span<const Record> records, const Asked& asked
   for (const WorkloadRuns& workload : workloads) {
     const auto target = target_of(workload, asked);
     if (!target) return tl::unexpected(target.error());
-    if (asked.target) {
+    if (asked.target || workload.metric.target) {
       settings.targets.push_back(
           fmt::format("{} {} {}", workload.metric.name,
                       workload.metric.goal == study::Goal::maximize ? ">=" : "<=", shortest(*target)));
@@ -400,122 +401,6 @@ Result<Answer> machines(std::span<const Record> records, const Asked& asked) {
                                              "In {} of {} cases the best setting of one environment is the best of "
                                              "the other too.",
                                              same, table.rows.size());
-  answer.tables.push_back(std::move(table));
-  return answer;
-}
-
-namespace {
-
-// Joules of a workload's original, run by run; whole runs.
-std::vector<double> joules_of(const std::vector<WorkloadRuns>& workloads, const std::string& name) {
-  for (const WorkloadRuns& workload : workloads) {
-    if (workload.name != name) continue;
-    std::vector<double> joules;
-    for (const Configured& configured : workload.configurations) {
-      if (!configured.configuration->original() || !configured.configuration->colocation.alone()) continue;
-      for (const Run* run : configured.runs) {
-        if (run->energy_j) joules.push_back(*run->energy_j);
-      }
-    }
-    return joules;
-  }
-  return {};
-}
-
-// The workload that was named, or the one whose name begins with the role.
-std::string workload_for(const std::vector<WorkloadRuns>& workloads, const std::string& named, std::string_view role) {
-  if (!named.empty()) return named;
-  for (const WorkloadRuns& workload : workloads) {
-    if (workload.name.starts_with(role)) return workload.name;
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<Answer> pretraining(std::span<const Record> records, const Asked& asked) {
-  const std::vector<WorkloadRuns> workloads = collect(records);
-  Answer answer;
-  answer.question = "pretraining";
-  answer.basis = to_string(basis_of(workloads));
-  warn_of_basis(basis_of(workloads), answer.warnings);
-  AnswerTable table{"energy",
-                    "pretrain once, fine-tune N times, against N times from scratch",
-                    {{"role", "role"},
-                     {"workload", "workload"},
-                     {"n", "n", Unit::count},
-                     {"energy_j", "energy (median)", Unit::joules, true}},
-                    {}};
-  std::map<std::string, double> median;
-  for (const auto& [role, named] : {std::pair("pretrain", asked.pretrain), std::pair("finetune", asked.finetune),
-                                    std::pair("scratch", asked.scratch)}) {
-    const std::string name = workload_for(workloads, named, role);
-    const std::vector<double> joules = joules_of(workloads, name);
-    if (joules.empty()) {
-      return fail(ErrorKind::bad_input, fmt::format("no run of the {} workload with energy", role),
-                  fmt::format("name the workload: --{} NAME; one whose name begins with {} is found", role, role));
-    }
-    median[role] = *stats::median(joules);
-    Cell cell = Cell::of(median[role]);
-    cell.low = stats::quantile(joules, 0.25);
-    cell.high = stats::quantile(joules, 0.75);
-    table.rows.push_back({Cell::of(role), Cell::of(name), Cell::of(static_cast<double>(joules.size())), cell});
-  }
-  const double saved = median["scratch"] - median["finetune"];
-  const std::string kind = answer.basis == "measured" || answer.basis == "imported" ? "" : " (" + answer.basis + ")";
-  answer.sentence =
-      saved <= 0.0
-          ? fmt::format("Fine-tuning takes no less energy than training from scratch{}, so pretraining never pays.",
-                        kind)
-          : fmt::format("Pretraining pays from {} fine-tunings on: it costs {} and each saves {}{}.",
-                        static_cast<int>(std::ceil(median["pretrain"] / saved)), human(Joules{median["pretrain"]}),
-                        human(Joules{saved}), kind);
-  answer.method = {
-      "break-even: N* = E_pretrain / (E_scratch - E_finetune), of medians, with quartiles in brackets; whole "
-      "runs, which must end at the same target to be comparable"};
-  answer.tables.push_back(std::move(table));
-  return answer;
-}
-
-Result<Answer> multitask(std::span<const Record> records, const Asked& asked) {
-  const std::vector<WorkloadRuns> workloads = collect(records);
-  Answer answer;
-  answer.question = "multitask";
-  answer.basis = to_string(basis_of(workloads));
-  warn_of_basis(basis_of(workloads), answer.warnings);
-  const std::string joint = workload_for(workloads, asked.joint, "joint");
-  std::vector<std::string> singles = asked.single;
-  if (singles.empty()) {
-    for (const WorkloadRuns& workload : workloads) {
-      if (workload.name.starts_with("single")) singles.push_back(workload.name);
-    }
-  }
-  const std::vector<double> together = joules_of(workloads, joint);
-  if (together.empty() || singles.size() < 2) {
-    return fail(
-        ErrorKind::bad_input, "a joint workload and two single ones, with energy, are needed",
-        "name them: --joint NAME --single NAME --single NAME; names that begin with joint and single are found");
-  }
-  AnswerTable table{"energy",
-                    "one training for all tasks, against one for each",
-                    {{"role", "role"},
-                     {"workload", "workload"},
-                     {"n", "n", Unit::count},
-                     {"energy_j", "energy (median)", Unit::joules}},
-                    {}};
-  const auto add = [&](const char* role, const std::string& name, const std::vector<double>& joules) {
-    const auto median = stats::median(joules);
-    table.rows.push_back(
-        {Cell::of(role), Cell::of(name), Cell::of(static_cast<double>(joules.size())), Cell::of(median, "no energy")});
-    return median.value_or(0.0);
-  };
-  const double whole = add("joint", joint, together);
-  double sum = 0.0;
-  for (const std::string& name : singles) sum += add("single", name, joules_of(workloads, name));
-  answer.sentence = fmt::format(
-      "Training {} tasks together takes {:.0f} % of the {}energy of training them one by one.", singles.size(),
-      100.0 * whole / sum, answer.basis == "measured" || answer.basis == "imported" ? "" : answer.basis + " ");
-  answer.method = {"E_joint against the sum of E_single, medians of whole runs, which must meet every task's target"};
   answer.tables.push_back(std::move(table));
   return answer;
 }
