@@ -291,6 +291,8 @@ TEST(Target, censored_runs_are_bounds_and_failures_never_reach) {
   EXPECT_EQ(cell(settings, 2, "censored").value, 3.0);
   EXPECT_TRUE(cell(settings, 2, "median_energy_j").at_least);
   EXPECT_EQ(cell(settings, 3, "median_energy_j").value, 1002.0);
+  EXPECT_EQ(cell(settings, 3, "horizon_j").value, 2500.0) << "only where a curve ends censored is it not known further";
+  EXPECT_NEAR(*cell(settings, 3, "restricted_mean_energy_j").value, 1002.0, 1e-9);
   const auto answer = spread(cells.records, {});
   ASSERT_TRUE(answer);
   EXPECT_EQ(cell(table(*answer, "spread"), 0, "spread").text, ">= 4.98") << "2500 J at least against 502 J";

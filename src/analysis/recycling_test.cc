@@ -127,6 +127,7 @@ TEST(Pretraining, takes_a_files_cost_from_its_ledger) {
   EXPECT_EQ(cell(answer, "ledger", 0, "source").text, "w.pt");
   ASSERT_FALSE(answer.warnings.empty());
   EXPECT_THAT(answer.warnings.back(), HasSubstr("another machine"));
+  EXPECT_THAT(answer.warnings, testing::Contains(HasSubstr("rests on 3 blocks")));
 }
 
 TEST(Multitask, sets_the_joint_training_against_the_sum_of_the_single_ones) {

@@ -27,6 +27,7 @@ struct Setting {
   bool original = false;
   study::Assignment hyperparameters;
   std::vector<stats::Lifetime> lifetimes;  // joules
+  std::vector<stats::Lifetime> times;      // seconds, of those whose time is known
   int lost = 0;                            // failed or diverged: they never reach, and are not censored
   int unknown = 0;                         // no metric by epoch, or no energy
 
@@ -66,6 +67,7 @@ void add_run(const Run& run, double target, bool estimated, Setting& setting) {
     return;
   }
   setting.lifetimes.push_back({*told->joules, told->reached});
+  if (told->seconds) setting.times.push_back({*told->seconds, told->reached});
 }
 
 Result<Settings> settings_of(std::span<const Record> records, const Asked& asked) {
@@ -115,32 +117,53 @@ Answer begun(std::string_view question, const Settings& settings) {
 
 // What a setting is known to take: its Kaplan-Meier median, or a bound where more than half never reached it.
 struct Taken {
-  std::optional<double> joules;
+  std::optional<double> value;
   bool bound = false;  // at least so much
 };
 
-Taken taken(const Setting& setting) {
-  if (setting.lifetimes.empty()) return {};
-  // Who failed never reaches: an event at infinity, for the curve one that is censored last.
-  std::vector<stats::Lifetime> lifetimes = setting.lifetimes;
+double longest_of(const std::vector<stats::Lifetime>& lifetimes) {
   double longest = 0.0;
   for (const auto& one : lifetimes) longest = std::max(longest, one.time);
-  for (int i = 0; i < setting.lost; ++i) lifetimes.push_back({longest, false});
+  return longest;
+}
+
+// `lost`: those that never reach, for the curve ones that are censored last.
+Taken median_of(std::vector<stats::Lifetime> lifetimes, int lost) {
+  if (lifetimes.empty()) return {};
+  const double longest = longest_of(lifetimes);
+  for (int i = 0; i < lost; ++i) lifetimes.push_back({longest, false});
   const auto curve = stats::kaplan_meier(lifetimes);
   if (!curve) return {};
   if (curve->median) return {curve->median, false};
   return {longest, true};
 }
 
-Cell cell_of(const Taken& taken) {
-  if (!taken.joules) return Cell::absent("no run with a metric by epoch and energy");
-  Cell cell = Cell::of(*taken.joules);
+Taken taken(const Setting& setting) { return median_of(setting.lifetimes, setting.lost); }
+
+Cell cell_of(const Taken& taken, const char* why = "no run with a metric by epoch and energy") {
+  if (!taken.value) return Cell::absent(why);
+  Cell cell = Cell::of(*taken.value);
   cell.at_least = taken.bound;
   return cell;
 }
 
+// Up to where every setting's curve is known: one whose last run reached the target is known to its end, and 0 behind
+// it; one whose last run was censored is not known any further. Infinite without any run.
+double common_horizon(const std::vector<Setting>& settings) {
+  double known = std::numeric_limits<double>::infinity();
+  double furthest = 0.0;
+  for (const Setting& setting : settings) {
+    const double longest = longest_of(setting.lifetimes);
+    furthest = std::max(furthest, longest);
+    const bool censored_last = std::any_of(setting.lifetimes.begin(), setting.lifetimes.end(),
+                                           [&](const auto& one) { return !one.event && one.time == longest; });
+    if (censored_last) known = std::min(known, longest);
+  }
+  return std::isfinite(known) || furthest == 0.0 ? known : furthest;
+}
+
 std::string ratio_text(const Taken& worst, const Taken& best) {
-  return fmt::format("{}{:.2f}", worst.bound ? ">= " : "", *worst.joules / *best.joules);
+  return fmt::format("{}{:.2f}", worst.bound ? ">= " : "", *worst.value / *best.value);
 }
 
 // Hyperparameters that differ between settings of one workload.
@@ -165,6 +188,11 @@ Grouped grouped(const Settings& settings) {
   return groups;
 }
 
+std::string time_text(const Setting& setting) {
+  const Taken time = median_of(setting.times, setting.lost);
+  return time.value && !time.bound ? fmt::format(", in {}", human(Seconds{*time.value})) : "";
+}
+
 }  // namespace
 
 Result<Answer> to_target(std::span<const Record> records, const Asked& asked) {
@@ -181,16 +209,11 @@ Result<Answer> to_target(std::span<const Record> records, const Asked& asked) {
                      {"failed", "failed", Unit::count},
                      {"median_energy_j", "median", Unit::joules, true},
                      {"restricted_mean_energy_j", "restricted mean", Unit::joules, true},
-                     {"horizon_j", "up to", Unit::joules}},
+                     {"horizon_j", "up to", Unit::joules},
+                     {"median_duration_s", "time (median)", Unit::seconds}},
                     {}};
   std::vector<std::vector<stats::Lifetime>> groups;
-  double horizon = std::numeric_limits<double>::infinity();
-  for (const Setting& setting : settings->all) {
-    if (setting.lifetimes.empty()) continue;
-    double longest = 0.0;
-    for (const auto& one : setting.lifetimes) longest = std::max(longest, one.time);
-    horizon = std::min(horizon, longest);
-  }
+  const double horizon = common_horizon(settings->all);
   const Setting* best = nullptr;
   for (const Setting& setting : settings->all) {
     const int n = static_cast<int>(setting.lifetimes.size());
@@ -205,20 +228,21 @@ Result<Answer> to_target(std::span<const Record> records, const Asked& asked) {
         mean = Cell::of(restricted->mean, restricted->interval.low, restricted->interval.high);
       }
     }
-    table.rows.push_back({Cell::of(setting.environment), Cell::of(setting.name()), Cell::of(static_cast<double>(n)),
-                          Cell::of(static_cast<double>(setting.reached())),
-                          Cell::of(static_cast<double>(n - setting.reached())),
-                          Cell::of(static_cast<double>(setting.lost)), median, mean,
-                          std::isfinite(horizon) ? Cell::of(horizon) : Cell::absent("no run")});
+    table.rows.push_back(
+        {Cell::of(setting.environment), Cell::of(setting.name()), Cell::of(static_cast<double>(n)),
+         Cell::of(static_cast<double>(setting.reached())), Cell::of(static_cast<double>(n - setting.reached())),
+         Cell::of(static_cast<double>(setting.lost)), median, mean,
+         std::isfinite(horizon) ? Cell::of(horizon) : Cell::absent("no run"),
+         cell_of(median_of(setting.times, setting.lost), "no run with a metric by epoch and its time")});
     const Taken now = taken(setting);
-    if (now.joules && !now.bound && (best == nullptr || *now.joules < *taken(*best).joules)) best = &setting;
+    if (now.value && !now.bound && (best == nullptr || *now.value < *taken(*best).value)) best = &setting;
   }
   if (best == nullptr) {
     answer.sentence = "No setting reached the target in half of its runs.";
   } else {
-    answer.sentence =
-        fmt::format("{} in {} reaches the target on the least {}energy: {} (median).", best->name(), best->environment,
-                    testable(settings->basis) ? "" : answer.basis + " ", human(Joules{*taken(*best).joules}));
+    answer.sentence = fmt::format("{} in {} reaches the target on the least {}energy: {} (median){}.", best->name(),
+                                  best->environment, testable(settings->basis) ? "" : answer.basis + " ",
+                                  human(Joules{*taken(*best).value}), time_text(*best));
   }
   std::vector<std::span<const stats::Lifetime>> spans(groups.begin(), groups.end());
   AnswerTable tests{"tests",
@@ -231,8 +255,8 @@ Result<Answer> to_target(std::span<const Record> records, const Asked& asked) {
     if (test) tests.rows.push_back({Cell::of(name), Cell::of(test->chi_squared), Cell::of(test->p_value)});
   }
   answer.method.emplace_back(
-      "median with 95 % interval (Brookmeyer & Crowley 1982); restricted mean up to the least of the settings' longest "
-      "runs, normal interval; \">=\": half of the runs never reached it");
+      "median with 95 % interval (Brookmeyer & Crowley 1982); restricted mean up to where every setting's curve is "
+      "known, normal interval; \">=\": half of the runs never reached it");
   answer.tables = {std::move(table), std::move(tests)};
   return answer;
 }
@@ -260,14 +284,14 @@ Result<Answer> spread(std::span<const Record> records, const Asked& asked) {
     std::vector<std::pair<const Setting*, Taken>> known;
     for (const Setting* setting : group) {
       const Taken now = taken(*setting);
-      if (now.joules) known.emplace_back(setting, now);
+      if (now.value) known.emplace_back(setting, now);
     }
     const auto best = std::min_element(known.begin(), known.end(), [](const auto& a, const auto& b) {
-      return std::pair(a.second.bound, *a.second.joules) < std::pair(b.second.bound, *b.second.joules);
+      return std::pair(a.second.bound, *a.second.value) < std::pair(b.second.bound, *b.second.value);
     });
     // A bound above everything known, else any bound: its true value may be larger still.
-    const auto worst = std::max_element(
-        known.begin(), known.end(), [](const auto& a, const auto& b) { return *a.second.joules < *b.second.joules; });
+    const auto worst = std::max_element(known.begin(), known.end(),
+                                        [](const auto& a, const auto& b) { return *a.second.value < *b.second.value; });
     if (known.size() < 2 || best->second.bound) continue;
     const auto original = std::find_if(known.begin(), known.end(), [](const auto& one) { return one.first->original; });
     const bool some_bound = std::any_of(known.begin(), known.end(), [](const auto& one) { return one.second.bound; });
@@ -275,13 +299,13 @@ Result<Answer> spread(std::span<const Record> records, const Asked& asked) {
     top.bound = some_bound;
     std::optional<double> of_default;
     if (original != known.end() && !original->second.bound) {
-      of_default = *original->second.joules / *best->second.joules;
+      of_default = *original->second.value / *best->second.value;
     }
     table.rows.push_back({Cell::of(key.first), Cell::of(key.second), Cell::of(static_cast<double>(known.size())),
                           Cell::of(best->first->label), cell_of(best->second), Cell::of(worst->first->label),
                           cell_of(worst->second), Cell::of(ratio_text(top, best->second)),
                           Cell::of(of_default, "the default never reached it, or did not run")});
-    const double ratio = *top.joules / *best->second.joules;
+    const double ratio = *top.value / *best->second.value;
     if (ratio > most) {
       most = ratio;
       most_text = ratio_text(top, best->second);
@@ -375,7 +399,7 @@ Result<Answer> machines(std::span<const Record> records, const Asked& asked) {
     const Setting* best = nullptr;
     for (const Setting* setting : group) {
       const Taken now = taken(*setting);
-      if (now.joules && !now.bound && (best == nullptr || *now.joules < *taken(*best).joules)) best = setting;
+      if (now.value && !now.bound && (best == nullptr || *now.value < *taken(*best).value)) best = setting;
     }
     return best;
   };
@@ -391,7 +415,7 @@ Result<Answer> machines(std::span<const Record> records, const Asked& asked) {
       const bool equal = best->hyperparameters == best_there->hyperparameters;
       same += equal ? 1 : 0;
       Cell ratio = Cell::absent(used == other.end() ? "it did not run there" : "it never reached the target there");
-      if (cost.joules && !cost.bound) ratio = Cell::of(*cost.joules / *taken(*best_there).joules);
+      if (cost.value && !cost.bound) ratio = Cell::of(*cost.value / *taken(*best_there).value);
       table.rows.push_back({Cell::of(here.first), Cell::of(here.second), Cell::of(best->label), Cell::of(there.second),
                             Cell::of(best_there->label), Cell::of(equal ? "yes" : "no"), ratio});
     }

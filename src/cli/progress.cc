@@ -41,6 +41,11 @@ RunProgress::Count RunProgress::count(const campaign::Observer::Position& positi
           left.empty() ? left : left + " in this block"};
 }
 
+// "lenet, batch 64" where there are several workloads, "batch 64" where there is one.
+std::string RunProgress::name_of(const std::string& workload, const std::string& label) const {
+  return study_.workloads.size() > 1 ? workload + ", " + label : label;
+}
+
 RunProgress::RunProgress(const study::Study& study, const campaign::History& history, std::size_t planned)
     : study_(study),
       history_(history),
@@ -104,7 +109,8 @@ void RunProgress::draw(const study::RunRequest& request, const campaign::Observe
                   study_.repetitions.max,
                   bar(static_cast<double>(runs.done) / static_cast<double>(std::max<std::size_t>(1, planned_)), 20),
                   runs.done, runs.of, runs.left));
-  std::string now = fmt::format("now     {}   {}", request.configuration.label, human(to_seconds(progress.elapsed)));
+  std::string now = fmt::format("now     {}   {}", name_of(request.configuration.workload, request.configuration.label),
+                                human(to_seconds(progress.elapsed)));
   if (progress.epoch) now += fmt::format("   epoch {}", *progress.epoch);
   if (progress.metric) now += fmt::format("   {} {}", request.metric.name, significant(*progress.metric, 3));
   if (progress.power) now += fmt::format("   {}{}", human(*progress.power), progress.estimated ? " est." : "");
@@ -121,8 +127,9 @@ void RunProgress::line(const record::Summary& summary, const campaign::Observer:
   finish();
   const Count runs = count(position);
   const bool adaptive = study_.repetitions.adaptive();
-  std::string text = fmt::format("[{}{}{}] block {}  {}: {}", runs.done, adaptive ? " of " : "/", runs.of,
-                                 summary.block, summary.label, record::to_string(summary.end));
+  std::string text =
+      fmt::format("[{}{}{}] block {}  {}: {}", runs.done, adaptive ? " of " : "/", runs.of, summary.block,
+                  name_of(summary.workload, summary.label), record::to_string(summary.end));
   if (!summary.reason.empty()) text += fmt::format(" ({})", summary.reason);
   if (summary.duration) text += fmt::format("  {}", human(*summary.duration));
   text += fmt::format("  {}", energy_text(summary));

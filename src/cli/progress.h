@@ -23,6 +23,7 @@ class RunProgress {
             const run::Progress& progress);
   void line(const record::Summary& summary, const campaign::Observer::Position& position);
   [[nodiscard]] std::string spent() const;
+  [[nodiscard]] std::string name_of(const std::string& workload, const std::string& label) const;
   struct Count {
     std::size_t done = 0;
     std::string of;    // "40", "at most 480"

@@ -19,10 +19,11 @@ using analysis::Greener;
 using analysis::MutantFinding;
 using analysis::Verdict;
 
-// Decimals that leave about two digits of an interval this wide: 12 -> 0, 2 -> 1, 0.2 -> 2.
-int decimals_for(double width) {
+// Decimals that leave an interval this wide about two digits: 12 -> 0, 2 -> 1, 0.2 -> 2. `one_until`: widths below it,
+// down to a tenth of it, are told to one decimal.
+int decimals_for(double width, double one_until) {
   if (!std::isfinite(width) || width <= 0.0) return 1;
-  return std::clamp(static_cast<int>(-std::floor(std::log10(width / 3.0))), 0, 6);
+  return std::clamp(static_cast<int>(-std::floor(std::log10(width / one_until))), 0, 6);
 }
 
 // One precision for a whole column: that of the middle interval.
@@ -37,7 +38,8 @@ int column_decimals(const Findings& findings, const Measure& measure) {
   if (sizes.empty()) return 1;
   const auto middle = sizes.begin() + static_cast<std::ptrdiff_t>(sizes.size() / 2);
   std::nth_element(sizes.begin(), middle, sizes.end());
-  return std::min(decimals_for(*middle), measure.ratio ? 2 : 6);
+  // A tolerance of performance is often one point: differences of a fraction of it must stay to be seen.
+  return measure.ratio ? std::min(decimals_for(*middle, 3.0), 2) : decimals_for(*middle, 10.0);
 }
 
 // Shares are known by name and by value: a loss between 0 and 1 is no share.
