@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-
 #include <exception>
 #include <limits>
 #include <memory>

@@ -7,8 +7,8 @@
 //
 // A run's texts (arguments, values of variables, contents of rendered files, counted in this order) are its template's,
 // with the template's training seed in decimal replaced by its own wherever it stands; "texts" lists those that are
-// not, as [number, text]. "group", "weights" (the key) and a pair's key of several words stand there too. Before schema 3 a plan was a JSON
-// array of whole requests.
+// not, as [number, text]. "group", "weights" (the key) and a pair's key of several words stand there too. Before schema
+// 3 a plan was a JSON array of whole requests.
 #pragma once
 
 #include <memory>
