@@ -98,6 +98,7 @@ std::vector<Group> groups_in(const Asking& all, const std::string& environment, 
 
 std::vector<std::span<const double>> spans_of(const std::vector<Group>& groups) {
   std::vector<std::span<const double>> spans;
+  spans.reserve(groups.size());
   for (const Group& group : groups) spans.emplace_back(group.values);
   return spans;
 }

@@ -191,7 +191,8 @@ AnswerTable break_even_table(const Side& energy, const Side& time) {
                      {"break_even_low", "at least", Unit::per_item},
                      {"break_even_high", "at most", Unit::per_item}},
                     {}};
-  for (const auto& [name, side] : {std::pair("energy, J", &energy), std::pair("time, s", &time)}) {
+  for (const auto& [name, of] : {std::pair("energy, J", &energy), std::pair("time, s", &time)}) {
+    const Side* side = of;
     const bool none = side->paid.empty();
     const auto mean = [&](const std::vector<double>& values) {
       return none ? Cell::absent(side->why_absent) : Cell::of(*stats::mean(values));

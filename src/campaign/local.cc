@@ -82,11 +82,11 @@ void leave_ledgers(const fs::path& root, const record::Attempt& attempt) {
 }
 
 Result<record::Attempt> loaded(const fs::path& directory) {
-  static const std::string kDamaged = ".damaged";
+  static const std::string damaged = ".damaged";
   auto attempt = run::load_attempt(directory);
   if (attempt || attempt.error().kind != ErrorKind::bad_input) return attempt;
-  if (directory.filename().string().find(kDamaged) != std::string::npos) return attempt;
-  return run::load_attempt(set_aside(directory, kDamaged));
+  if (directory.filename().string().find(damaged) != std::string::npos) return attempt;
+  return run::load_attempt(set_aside(directory, damaged));
 }
 
 }  // namespace

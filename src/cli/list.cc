@@ -52,16 +52,16 @@ class RunTable {
   void add(const record::Summary& s) {
     if (rows_++ == 0) first_study_ = s.study;
     several_studies_ = several_studies_ || s.study != first_study_;
-    cells_[kRun].text.assign(s.key, 0, 8);
-    if (s.attempt > 1) cells_[kRun].text += fmt::format(".{}", s.attempt);
-    cells_[kStudy].text = s.study;
-    cells_[kConfiguration].text = s.label;
-    cells_[kBlock].text = std::to_string(s.block);
-    cells_[kEnd] = {std::string(record::to_string(s.end)),
-                    record::successful(s.end) ? report::Tone::plain : report::Tone::bad};
-    cells_[kEnergy].text = energy_text(s);
-    cells_[kTime].text = s.duration ? human(*s.duration) : "–";
-    cells_[kMetric].text = s.performance ? significant(*s.performance, 4) : "–";
+    cells_[run_at].text.assign(s.key, 0, 8);
+    if (s.attempt > 1) cells_[run_at].text += fmt::format(".{}", s.attempt);
+    cells_[study_at].text = s.study;
+    cells_[configuration_at].text = s.label;
+    cells_[block_at].text = std::to_string(s.block);
+    cells_[end_at] = {std::string(record::to_string(s.end)),
+                      record::successful(s.end) ? report::Tone::plain : report::Tone::bad};
+    cells_[energy_at].text = energy_text(s);
+    cells_[time_at].text = s.duration ? human(*s.duration) : "–";
+    cells_[metric_at].text = s.performance ? significant(*s.performance, 4) : "–";
     table_.add_row(cells_);
     if (s.reason.empty() && s.flags.empty()) return;
     std::string remark = printable(s.reason);
@@ -70,12 +70,12 @@ class RunTable {
   }
   [[nodiscard]] bool empty() const { return rows_ == 0; }
   [[nodiscard]] std::string text(bool colour) {
-    if (!several_studies_) table_.blank(kStudy);
+    if (!several_studies_) table_.blank(study_at);
     return table_.render(terminal_width(STDOUT_FILENO), colour);
   }
 
  private:
-  enum Place { kRun, kStudy, kConfiguration, kBlock, kEnd, kEnergy, kTime, kMetric, kPlaces };
+  enum Place { run_at, study_at, configuration_at, block_at, end_at, energy_at, time_at, metric_at, places };
 
   report::Table table_{{{"run", report::Align::left, false},
                         {"study", report::Align::left, true},
@@ -85,7 +85,7 @@ class RunTable {
                         {"energy", report::Align::right, false},
                         {"time", report::Align::right, false},
                         {"metric", report::Align::right, false}}};
-  std::vector<report::Cell> cells_ = std::vector<report::Cell>(kPlaces);  // of one row after the other
+  std::vector<report::Cell> cells_ = std::vector<report::Cell>(places);  // of one row after the other
   std::size_t rows_ = 0;
   std::string first_study_;
   bool several_studies_ = false;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/text.h"
 #include "cli/context.h"
@@ -21,7 +22,7 @@ std::string bar(double fraction, int cells) {
 
 std::string left_text(const std::optional<Seconds>& remaining) {
   if (!remaining) return "no estimate yet";
-  const auto s = static_cast<std::int64_t>(remaining->value + 0.5);
+  const auto s = std::llround(remaining->value);
   if (s >= 3600) return fmt::format("{}:{:02} h left", s / 3600, s / 60 % 60);
   return fmt::format("{}:{:02} min left", s / 60, s % 60);
 }

@@ -47,6 +47,7 @@ void tell_left_out(const campaign::History& history, const std::vector<study::Ru
   }
   if (left_out.empty()) return;
   std::vector<std::string> parts;
+  parts.reserve(left_out.size());
   for (const auto& [label, count] : left_out) parts.push_back(fmt::format("{} ({})", printable(label), count));
   note(fmt::format("left out, for the study no longer asks for them (they stay in the store): {}", join(parts, ", ")));
 }
@@ -75,12 +76,12 @@ int close(const Context& context, const study::Study& study, const campaign::Out
 }
 
 Result<campaign::Rerun> rerun_of(const std::string& name) {
-  static const std::map<std::string, campaign::Rerun> kKinds{{"", campaign::Rerun::none},
-                                                             {"failed", campaign::Rerun::failed},
-                                                             {"flagged", campaign::Rerun::flagged},
-                                                             {"all", campaign::Rerun::all}};
-  const auto kind = kKinds.find(name);
-  if (kind != kKinds.end()) return kind->second;
+  static const std::map<std::string, campaign::Rerun> kinds{{"", campaign::Rerun::none},
+                                                            {"failed", campaign::Rerun::failed},
+                                                            {"flagged", campaign::Rerun::flagged},
+                                                            {"all", campaign::Rerun::all}};
+  const auto kind = kinds.find(name);
+  if (kind != kinds.end()) return kind->second;
   return fail(ErrorKind::bad_input, fmt::format("--rerun {}: there is no such kind of run", printable(name)),
               "there are failed, flagged and all");
 }

@@ -20,7 +20,7 @@ Result<energy::Trace> measured(Run& run, Meter& meter, const std::stop_token& st
 }  // namespace
 
 Result<record::Attempt> run_once(const study::RunRequest& request, int attempt, const std::filesystem::path& directory,
-                                 const RunnerOptions& options, Clock& clock, std::stop_token stop) {
+                                 const RunnerOptions& options, Clock& clock, const std::stop_token& stop) {
   const auto run = Run::create(request, attempt, directory, {}, options, clock);
   if (!run) return tl::unexpected(run.error());
   Meter meter(request, (*run)->files().trace(), options, clock);

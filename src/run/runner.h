@@ -67,7 +67,7 @@ struct RunnerOptions {
 // comes back as interrupted.
 [[nodiscard]] Result<record::Attempt> run_once(const study::RunRequest& request, int attempt,
                                                const std::filesystem::path& directory, const RunnerOptions& options,
-                                               Clock& clock, std::stop_token stop);
+                                               Clock& clock, const std::stop_token& stop);
 
 // One of those that train side by side.
 struct GroupMember {

@@ -10,7 +10,7 @@
 
 #include "record/summary.h"
 
-namespace SQLite {
+namespace SQLite {  // NOLINT(readability-identifier-naming): the library's own
 class Database;
 }
 

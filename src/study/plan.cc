@@ -226,6 +226,7 @@ class Planner {
 
   static void name_group(const std::vector<std::size_t>& group, std::vector<RunRequest>& requests) {
     std::vector<std::string> keys;
+    keys.reserve(group.size());
     for (const std::size_t member : group) keys.push_back(requests[member].key);
     for (const std::size_t member : group) requests[member].group = group_digest(keys);
   }
