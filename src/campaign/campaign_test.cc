@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/text.h"
@@ -338,6 +339,43 @@ TEST(Recover, directories_without_a_request_are_cleared_and_program_files_kept) 
   EXPECT_FALSE(fs::exists(root / "k-3")) << "it does not stand in the way of the run's next attempt";
   EXPECT_FALSE(fs::exists(root / "k-1"));
   EXPECT_TRUE(fs::exists(root / "k-2" / "files" / "checkpoints"));
+  fs::remove_all(root);
+}
+
+TEST(Recover, weights_of_a_whole_run_get_the_ledger_that_was_still_to_be_written) {
+  namespace fs = std::filesystem;
+  const fs::path root = fs::path(testing::TempDir()) / "wattle_recover_weights";
+  const std::string key(16, 'a');
+  const fs::path attempt = root / (key + "-1");
+  fs::remove_all(root);
+  fs::create_directories(attempt / "files");
+  record::Record record;
+  record.request = request(key);
+  record.request.arguments = {"/bin/true"};
+  record.attempt = 1;
+  record.end = record::EndState::completed;
+  record.duration = seconds(3);
+  record.measured.energy = to_microjoules(Joules{7.0});
+  const nlohmann::json preamble{{"format", 1},
+                                {"attempt", 1},
+                                {"started_wall_ns", 1},
+                                {"boot_offset_ns", 0},
+                                {"boot_id", "earlier"},
+                                {"fingerprint", nlohmann::json::object()},
+                                {"variables", nlohmann::json::object()},
+                                {"request", study::to_json(record.request)}};
+  ASSERT_TRUE(write_text(attempt / "request.json", preamble.dump()));
+  ASSERT_TRUE(write_text(attempt / "result.json", record::to_json(record).dump()));
+  ASSERT_TRUE(write_text(attempt / "files" / "model.pt", "weights"));
+  const auto recovered = recover(root, [](const record::Attempt& one) -> Result<void> {
+    EXPECT_EQ(one.record.end, record::EndState::completed);
+    return {};
+  });
+  ASSERT_TRUE(recovered);
+  EXPECT_EQ(recovered->attempts, 1) << (recovered->damaged.empty() ? "" : recovered->damaged.front());
+  const auto ledger = read_text(attempt / "files" / "model.pt.ledger.json");
+  ASSERT_TRUE(ledger) << ledger.error().message;
+  EXPECT_NE(ledger->find("\"energy_j\": 7"), std::string::npos) << *ledger;
   fs::remove_all(root);
 }
 

@@ -147,6 +147,8 @@ Result<Recovered> recover(const fs::path& root, const Sink& sink) {
       recovered.damaged.push_back(attempt.error().message);
       continue;
     }
+    // Whoever was killed behind a whole run had perhaps not said yet what its weights cost.
+    if (record::successful(attempt->record.end)) leave_ledgers(root, *attempt);
     if (auto kept = sink(*attempt); !kept) return tl::unexpected(kept.error());
     retire_directory(directory);
     ++recovered.attempts;
