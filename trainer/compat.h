@@ -4,7 +4,11 @@
 
 #include "torch.h"
 
-/// Where libtorch 1.13 and 2.x differ. Nothing else in the trainer asks for libtorch's version.
+/// Where libtorch 1.13 and 2.x differ. Nothing else in the trainer asks for libtorch's version but cuda.cc.
+
+#define WATTLE_TORCH_AT_LEAST(major, minor) \
+  (TORCH_VERSION_MAJOR > (major) || (TORCH_VERSION_MAJOR == (major) && TORCH_VERSION_MINOR >= (minor)))
+#define WATTLE_TORCH_HAS_FUSED WATTLE_TORCH_AT_LEAST(2, 4)
 
 namespace wattle::trainer {
 
@@ -40,7 +44,7 @@ class Autocast {
 
  private:
   void set(bool enabled) const {
-#if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 4)
+#if WATTLE_TORCH_AT_LEAST(2, 4)
     const auto device = cuda_ ? at::kCUDA : at::kCPU;
     at::autocast::set_autocast_dtype(device, at::kBFloat16);
     at::autocast::set_autocast_enabled(device, enabled);
@@ -57,6 +61,52 @@ class Autocast {
 
   bool on_, cuda_;
 };
+
+struct FusedSgd {
+  double rate, momentum, decay;
+  bool nesterov;
+};
+struct FusedAdam {
+  double rate, beta1, beta2, decay, epsilon;
+  bool decoupled;  ///< AdamW
+};
+
+// Fused operators change a whole list of parameters in one pass. They all exist from 2.4 on, for the CPU too. Before,
+// these do nothing and return false. `velocities` are empty without momentum.
+
+inline bool fused_sgd([[maybe_unused]] at::TensorList parameters, [[maybe_unused]] at::TensorList gradients,
+                      [[maybe_unused]] at::TensorList velocities, [[maybe_unused]] const FusedSgd& rule) {
+#if WATTLE_TORCH_HAS_FUSED
+  at::_fused_sgd_(parameters, gradients, velocities, rule.decay, rule.momentum, rule.rate, /*dampening=*/0,
+                  rule.nesterov, /*maximize=*/false, /*is_first_step=*/false);
+  return true;
+#else
+  return false;
+#endif
+}
+
+/// `steps`: with this one.
+inline bool fused_adam([[maybe_unused]] at::TensorList parameters, [[maybe_unused]] at::TensorList gradients,
+                       [[maybe_unused]] at::TensorList means, [[maybe_unused]] at::TensorList squares,
+                       [[maybe_unused]] std::int64_t steps, [[maybe_unused]] const FusedAdam& rule) {
+#if WATTLE_TORCH_HAS_FUSED
+  const auto options = parameters.front().options().dtype(torch::kFloat32);
+  const std::vector<torch::Tensor> counts(parameters.size(), torch::full({}, static_cast<double>(steps), options));
+  const auto update = [&](const auto& fused) {
+    fused(parameters, gradients, means, squares, at::TensorList(), counts, rule.rate, rule.beta1, rule.beta2,
+          rule.decay, rule.epsilon, /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/std::nullopt,
+          /*found_inf=*/std::nullopt);
+  };
+  if (rule.decoupled) {
+    update([](auto&&... all) { at::_fused_adamw_(all...); });
+  } else {
+    update([](auto&&... all) { at::_fused_adam_(all...); });
+  }
+  return true;
+#else
+  return false;
+#endif
+}
 
 /// The generator that parameters and dropout draw from.
 inline at::Generator default_generator(torch::Device device) { return at::globalContext().defaultGenerator(device); }

@@ -57,6 +57,7 @@ class Loop {
   void enter_stage(bool frozen) {
     freezing_.emplace(replicas_.model(), values_.frozen_layers, frozen);
     optimizer_ = make_optimizer(frozen ? values_.frozen_optimizer : values_.optimizer, values_, freezing_->learning());
+    replicas_.begin_stage(freezing_->learning());
     frozen_ = frozen;
   }
 
@@ -147,7 +148,7 @@ class Loop {
               std::span(positions).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(count));
           replicas_.add_gradients(sets_.train, part, draw, weight, random);
         } else {
-          replicas_.add_gradients(*feed.next(), weight, random);
+          replicas_.add_gradients(sets_.train, *feed.next(), weight, random);
         }
       }
       optimizer_->step(rate(step, steps));

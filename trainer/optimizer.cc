@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "compat.h"
+
 // The widest vectors the processor has, chosen when the program starts. Without contraction into fused multiply-adds
 // (C++ without extensions has none) all choices give the same bits.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
@@ -107,13 +109,18 @@ class Sgd final : public Optimizer {
   [[nodiscard]] SgdRule rule() const { return {rate_, momentum_, decay_, nesterov_}; }
   void update(float* p, const float* g, float* v, float*, std::int64_t n) override { sgd_floats(p, g, v, n, rule()); }
   void update(double* p, const double* g, double* v, double*, std::int64_t n) override { sgd(p, g, v, n, rule()); }
-  void update(torch::Tensor& parameter, torch::Tensor gradient, std::vector<torch::Tensor>& states) override {
-    gradient = decay_ != 0 ? gradient.add(parameter, decay_) : gradient;
-    if (!states.empty()) {
-      states[0].mul_(momentum_).add_(gradient);
-      gradient = nesterov_ ? gradient.add(states[0], momentum_) : states[0];
+  void update(const Lists& all) override {
+    if (fused_sgd(all.parameters, all.gradients, all.state0, {rate_, momentum_, decay_, nesterov_})) {
+      return;
     }
-    parameter.add_(gradient, -rate_);
+    std::vector<torch::Tensor> changes =
+        decay_ != 0 ? at::_foreach_add(all.gradients, all.parameters, decay_) : all.gradients;
+    if (!all.state0.empty()) {
+      at::_foreach_mul_(all.state0, momentum_);
+      at::_foreach_add_(all.state0, changes, 1);
+      changes = nesterov_ ? at::_foreach_add(changes, all.state0, momentum_) : all.state0;
+    }
+    at::_foreach_add_(all.parameters, changes, -rate_);
   }
 
   double momentum_;
@@ -138,13 +145,24 @@ class Adam final : public Optimizer {
   void update(double* p, const double* g, double* m, double* s, std::int64_t n) override {
     adam(p, g, m, s, n, rule());
   }
-  void update(torch::Tensor& parameter, torch::Tensor gradient, std::vector<torch::Tensor>& states) override {
+  void update(const Lists& all) override {
+    if (fused_adam(all.parameters, all.gradients, all.state0, all.state1, steps_,
+                   {rate_, kBeta1, kBeta2, decay_, kAdamEpsilon, decoupled_})) {
+      return;
+    }
     const AdamRule now = rule();
-    parameter.mul_(now.shrink);
-    gradient = now.l2 != 0 ? gradient.add(parameter, now.l2) : gradient;
-    states[0].mul_(kBeta1).add_(gradient, 1 - kBeta1);
-    states[1].mul_(kBeta2).addcmul_(gradient, gradient, 1 - kBeta2);
-    parameter.addcdiv_(states[0], states[1].sqrt().div_(now.root).add_(kAdamEpsilon), -now.step);
+    if (now.shrink != 1) {
+      at::_foreach_mul_(all.parameters, now.shrink);
+    }
+    const auto changes = now.l2 != 0 ? at::_foreach_add(all.gradients, all.parameters, now.l2) : all.gradients;
+    at::_foreach_mul_(all.state0, kBeta1);
+    at::_foreach_add_(all.state0, changes, 1 - kBeta1);
+    at::_foreach_mul_(all.state1, kBeta2);
+    at::_foreach_addcmul_(all.state1, changes, changes, 1 - kBeta2);
+    auto roots = at::_foreach_sqrt(all.state1);
+    at::_foreach_div_(roots, now.root);
+    at::_foreach_add_(roots, kAdamEpsilon);
+    at::_foreach_addcdiv_(all.parameters, all.state0, roots, -now.step);
   }
 
   double decay_;
@@ -162,13 +180,18 @@ class Adadelta final : public Optimizer {
   void update(double* p, const double* g, double* s, double* c, std::int64_t n) override {
     adadelta(p, g, s, c, n, rate_, decay_);
   }
-  void update(torch::Tensor& parameter, torch::Tensor gradient, std::vector<torch::Tensor>& states) override {
-    gradient = decay_ != 0 ? gradient.add(parameter, decay_) : gradient;
-    states[0].mul_(kRho).addcmul_(gradient, gradient, 1 - kRho);
-    const torch::Tensor delta =
-        states[1].add(kDeltaEpsilon).sqrt_().div_(states[0].add(kDeltaEpsilon).sqrt_()).mul_(gradient);
-    states[1].mul_(kRho).addcmul_(delta, delta, 1 - kRho);
-    parameter.add_(delta, -rate_);
+  void update(const Lists& all) override {
+    const auto slopes = decay_ != 0 ? at::_foreach_add(all.gradients, all.parameters, decay_) : all.gradients;
+    at::_foreach_mul_(all.state0, kRho);
+    at::_foreach_addcmul_(all.state0, slopes, slopes, 1 - kRho);
+    auto changes = at::_foreach_add(all.state1, kDeltaEpsilon), squares = at::_foreach_add(all.state0, kDeltaEpsilon);
+    at::_foreach_sqrt_(changes);
+    at::_foreach_sqrt_(squares);
+    at::_foreach_div_(changes, squares);
+    at::_foreach_mul_(changes, slopes);
+    at::_foreach_mul_(all.state1, kRho);
+    at::_foreach_addcmul_(all.state1, changes, changes, 1 - kRho);
+    at::_foreach_add_(all.parameters, changes, -rate_);
   }
 
   double decay_;
@@ -195,32 +218,61 @@ void Optimizer::step(double learning_rate) {
   const torch::NoGradGuard no_grad;
   rate_ = learning_rate;
   ++steps_;
+  if (lists_ || (!parameters_.empty() && !parameters_.front().is_cpu())) {
+    update_lists();
+    return;
+  }
   for (std::size_t index = 0; index < parameters_.size(); ++index) {
-    torch::Tensor& parameter = parameters_[index];
+    if (parameters_[index].grad().defined()) {
+      update_on_cpu(index);
+    }
+  }
+}
+
+void Optimizer::update_on_cpu(std::size_t index) {
+  torch::Tensor& parameter = parameters_[index];
+  TORCH_CHECK(parameter.is_non_overlapping_and_dense(), "a parameter has gaps in memory");
+  torch::Tensor gradient = parameter.grad();
+  if (gradient.strides() != parameter.strides()) {
+    gradient = torch::empty_like(parameter).copy_(gradient);
+  }
+  auto& states = states_[index];
+  const auto run = [&](auto number) {
+    using Number = decltype(number);
+    auto* const to = parameter.data_ptr<Number>();
+    const auto* const from = gradient.data_ptr<Number>();
+    auto* const first = states.empty() ? nullptr : states[0].data_ptr<Number>();
+    auto* const second = states.size() < 2 ? nullptr : states[1].data_ptr<Number>();
+    at::parallel_for(0, parameter.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
+      update(to + begin, from + begin, first ? first + begin : nullptr, second ? second + begin : nullptr, end - begin);
+    });
+  };
+  parameter.scalar_type() == torch::kFloat64 ? run(double{}) : run(float{});
+}
+
+void Optimizer::update_lists() {
+  Lists all;
+  for (std::size_t index = 0; index < parameters_.size(); ++index) {
+    const torch::Tensor& parameter = parameters_[index];
     torch::Tensor gradient = parameter.grad();
     if (!gradient.defined()) {
       continue;
     }
-    auto& states = states_[index];
-    if (!parameter.is_cpu() || !parameter.is_non_overlapping_and_dense()) {
-      update(parameter, gradient, states);
-      continue;
-    }
-    if (gradient.strides() != parameter.strides()) {
+    if (gradient.strides() != parameter.strides()) {  // else libtorch leaves its fast way
       gradient = torch::empty_like(parameter).copy_(gradient);
     }
-    const auto run = [&](auto number) {
-      using Number = decltype(number);
-      auto* const to = parameter.data_ptr<Number>();
-      const auto* const from = gradient.data_ptr<Number>();
-      auto* const first = states.empty() ? nullptr : states[0].data_ptr<Number>();
-      auto* const second = states.size() < 2 ? nullptr : states[1].data_ptr<Number>();
-      at::parallel_for(0, parameter.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-        update(to + begin, from + begin, first ? first + begin : nullptr, second ? second + begin : nullptr,
-               end - begin);
-      });
-    };
-    parameter.scalar_type() == torch::kFloat64 ? run(double{}) : run(float{});
+    all.parameters.push_back(parameter);
+    all.gradients.push_back(gradient);
+    const auto& states = states_[index];
+    if (!states.empty()) {
+      all.state0.push_back(states[0]);
+    }
+    if (states.size() > 1) {
+      all.state1.push_back(states[1]);
+    }
+  }
+  if (!all.parameters.empty()) {
+    update(all);
   }
 }
 

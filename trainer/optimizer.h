@@ -13,7 +13,9 @@ namespace wattle::trainer {
 /// with a learning rate), rho 0.9, eps 1e-6. Weight decay applies to every parameter.
 ///
 /// Written here rather than taken from libtorch: its C++ has no Adadelta, keeps its state where 1.13 and 2.x differ,
-/// and passes over memory once an operation; on the CPU these pass over it once a step.
+/// and passes over memory once an operation; on the CPU these pass over it once a step. On other devices all parameters
+/// are one list for libtorch's fused operators (2.4 and later; Adadelta has none), or its operators on lists: a few
+/// launches a step, however many parameters there are.
 class Optimizer {
  public:
   Optimizer(std::vector<torch::Tensor> parameters, int states);
@@ -29,19 +31,29 @@ class Optimizer {
   [[nodiscard]] const std::vector<std::vector<torch::Tensor>>& states() const { return states_; }
   [[nodiscard]] std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
+  /// On the CPU too: so that what other devices do can be tried here.
+  void use_lists() { lists_ = true; }
 
  protected:
+  /// Parameters that have a gradient, with their gradients and states, one by one alike.
+  struct Lists {
+    std::vector<torch::Tensor> parameters, gradients, state0, state1;
+  };
   /// One rule on one tensor's values, which lie alike in memory.
   virtual void update(float* parameter, const float* gradient, float* state0, float* state1, std::int64_t count) = 0;
   virtual void update(double* parameter, const double* gradient, double* state0, double* state1,
                       std::int64_t count) = 0;
-  /// The same by libtorch's operators: for other devices.
-  virtual void update(torch::Tensor& parameter, torch::Tensor gradient, std::vector<torch::Tensor>& states) = 0;
+  /// The same by libtorch's operators on lists: for other devices.
+  virtual void update(const Lists& lists) = 0;
 
   double rate_ = 0;
   std::int64_t steps_ = 0;
 
  private:
+  void update_on_cpu(std::size_t index);
+  void update_lists();
+
+  bool lists_ = false;
   std::vector<torch::Tensor> parameters_;
   std::vector<std::vector<torch::Tensor>> states_;
 };

@@ -82,7 +82,8 @@ class Reader {
         ->capture_default_str();
     app_.add_option("--data", options_.data, "Where the data lies: a folder or an archive")->type_name("PATH");
     app_.add_option("--seed", texts_.seed, "Of parameters, orders, dropout")->type_name("INT")->default_str("0");
-    app_.add_option("--device", options_.device, "cpu or cuda")->capture_default_str();
+    app_.add_option("--device", options_.device, "cpu, cuda, or one of several: cuda:0, cuda:1…")
+        ->capture_default_str();
     app_.add_option("--threads", texts_.threads, "Of libtorch and of decoding")->type_name("INT")->default_str("1");
     add_checkpoint_flags();
     app_.add_flag("--json", options_.json, "The result as JSON on standard output, progress on standard error");
@@ -145,8 +146,12 @@ class Reader {
     if (std::find(known_.datasets.begin(), known_.datasets.end(), options_.dataset) == known_.datasets.end()) {
       problems_.push_back(unknown("unknown data set", options_.dataset, known_.datasets));
     }
-    if (options_.device != "cpu" && options_.device != "cuda") {
-      problems_.push_back(fmt::format("--device {}: must be cpu or cuda", options_.device));
+    const std::string& device = options_.device;
+    const bool numbered =
+        device.starts_with("cuda:") && device.size() > 5 && device.size() < 8 &&
+        std::all_of(device.begin() + 5, device.end(), [](char digit) { return '0' <= digit && digit <= '9'; });
+    if (device != "cpu" && device != "cuda" && !numbered) {
+      problems_.push_back(fmt::format("--device {}: must be cpu, cuda, or one of several as cuda:0", device));
     }
   }
 

@@ -7,7 +7,11 @@
 namespace wattle::trainer {
 namespace {
 
-constexpr std::int64_t kEvaluationBatch = 250;
+/// Images that are judged at once. A device of thousands of cores wants more at a time, if they are small.
+std::int64_t evaluation_batch(const Batches& images, torch::Device device) {
+  constexpr std::int64_t kLeast = 250, kBytes = std::int64_t{1} << 23U;
+  return device.is_cpu() ? kLeast : std::max(kLeast, kBytes / static_cast<std::int64_t>(images.bytes_per_image()));
+}
 
 }  // namespace
 
@@ -15,6 +19,8 @@ Replicas::Replicas(const Task& task, std::vector<std::shared_ptr<Model>> models,
     : task_(task),
       models_(std::move(models)),
       setting_(setting),
+      step_(setting.make_graph, setting.device),
+      learning_(models_.front()->parameters()),
       problems_(models_.size()),
       begin_(static_cast<std::ptrdiff_t>(models_.size())),
       end_(static_cast<std::ptrdiff_t>(models_.size())) {
@@ -74,18 +80,31 @@ void Replicas::run(const std::function<void(std::size_t)>& job) {
   }
 }
 
-void Replicas::judge_part(std::size_t replica, const Batch& batch, double weight, Random& random) {
+bool Replicas::judge_part(std::size_t replica, const Batch& batch, double weight) {
   Judgement judgement;
   {
     const Autocast autocast(setting_.low_precision, setting_.device);
-    judgement = task_.judge(*models_[replica], batch, &random);
+    judgement = task_.judge(*models_[replica], batch);
   }
-  meters_[replica].add(judgement);
+  meters_[replica].sum(judgement);
   (weight == 1 ? judgement.loss : judgement.loss * weight).backward();
+  return !judgement.scores.empty();
 }
 
-void Replicas::add_gradients(const Batch& batch, double weight, Random& random) {
-  judge_part(0, batch, weight, random);
+void Replicas::add_gradients(const Batches& images, const Prepared& batch, double weight, Random& random) {
+  std::vector<torch::Tensor> inputs = batch.tensors;
+  inputs.push_back(task_.draw(batch.size, random));
+  step_.run(inputs, weight, learning_, [this, &images](const std::vector<torch::Tensor>& tensors, double share) {
+    Batch whole = images.finish(tensors);
+    whole.chance = tensors.back();
+    answers_ = judge_part(0, whole, share);
+  });
+  meters_.front().count(batch.size, answers_);
+}
+
+void Replicas::begin_stage(std::vector<torch::Tensor> learning) {
+  learning_ = std::move(learning);
+  step_.forget();
 }
 
 void Replicas::add_gradients(const Batches& images, std::span<const std::int64_t> positions, const Draw& draw,
@@ -104,7 +123,9 @@ void Replicas::add_gradients(const Batches& images, std::span<const std::int64_t
     }
     Random own(seed + replica);
     const double share = weight * static_cast<double>(end - begin) / static_cast<double>(count);
-    judge_part(replica, images.take(positions.subspan(begin, end - begin), draw), share, own);
+    Batch part = images.take(positions.subspan(begin, end - begin), draw);
+    part.chance = task_.draw(part.size(), own);
+    meters_[replica].count(part.size(), judge_part(replica, part, share));
   });
   const torch::NoGradGuard no_grad;
   std::vector<torch::Tensor> sums = models_.front()->parameters();
@@ -135,12 +156,12 @@ Scores Replicas::evaluate(const Batches& images, Meter::Detail detail, const std
   run([&](std::size_t replica) {
     const torch::NoGradGuard no_grad;
     models_[replica]->eval();
-    const auto step = static_cast<std::int64_t>(models_.size()) * kEvaluationBatch;
-    for (auto first = static_cast<std::int64_t>(replica) * kEvaluationBatch; first < images.size() && !stop_requested();
+    const std::int64_t batch = evaluation_batch(images, setting_.device);
+    const auto step = static_cast<std::int64_t>(models_.size()) * batch;
+    for (auto first = static_cast<std::int64_t>(replica) * batch; first < images.size() && !stop_requested();
          first += step) {
       const Autocast autocast(setting_.low_precision, setting_.device);
-      meters[replica].add(task_.judge(*models_[replica],
-                                      images.slice(first, std::min(kEvaluationBatch, images.size() - first)), nullptr));
+      meters[replica].add(task_.judge(*models_[replica], images.slice(first, std::min(batch, images.size() - first))));
     }
     models_[replica]->train();
   });

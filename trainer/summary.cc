@@ -94,7 +94,8 @@ Summary summarise(Model& model, const ImageShape& image) {
   std::vector<Operation> operations;
   {
     const Listening listening(operations);
-    static_cast<void>(model.forward(torch::zeros({1, image.channels, image.height, image.width})));
+    const auto options = model.parameters().front().options();
+    static_cast<void>(model.forward(torch::zeros({1, image.channels, image.height, image.width}, options)));
   }
   Summary summary;
   summary.parameters = count_of(model.parameters());

@@ -12,6 +12,7 @@
 #include "checkpoint/ledger.h"
 #include "compat.h"
 #include "console.h"
+#include "cuda.h"
 #include "freezing.h"
 #include "loop.h"
 #include "summary.h"
@@ -116,7 +117,8 @@ class Training {
   Training(const Options& options, EventLog& events)
       : options_(options),
         events_(events),
-        device_(options.device == "cuda" ? torch::kCUDA : torch::kCPU),
+        device_(options.device),
+        on_device_(device_),
         identity_(fresh_identity()),
         begin_(monotonic_ns()) {}
 
@@ -145,11 +147,18 @@ class Training {
     const TrainingSets sets = to_device(*dataset);
     Replicas replicas(
         *task, std::move(*models),
-        {device_, options_.values.precision == "bf16", options_.threads / static_cast<int>(options_.values.replicas)});
+        {device_, options_.values.precision == "bf16", options_.threads / static_cast<int>(options_.values.replicas),
+         device_.is_cuda() ? [device = device_] { return make_cuda_graph(device); }
+                           : std::function<std::unique_ptr<Graph>()>()});
     events_.end_phase(monotonic_ns());
     say(fmt::format("{} on {}: {} train, {} validation, {} test images, {} classes\n", options_.model, options_.dataset,
                     sets.train.size(), sets.validation.size(), sets.test.size(), dataset->classes.size()));
     const Outcome outcome = train(replicas, sets, options_.values, context());
+    if (!replicas.refusal().empty()) {
+      write(stderr, fmt::format("wattle-train: training steps could not be recorded as a CUDA graph and were launched "
+                                "operator by operator: {}\n",
+                                replicas.refusal()));
+    }
     return finish(outcome, sets, replicas.model());
   }
 
@@ -157,14 +166,18 @@ class Training {
   [[nodiscard]] const ModelKind& kind() const { return model_named(options_.model); }
 
   [[nodiscard]] Json details() const {
-    return {{"run", identity_},
-            {"model", options_.model},
-            {"dataset", options_.dataset},
-            {"synthetic", dataset_named(options_.dataset).synthetic ? 1 : 0},
-            {"device", options_.device},
-            {"threads", options_.threads},
-            {"seed", options_.seed},
-            {"libtorch", TORCH_VERSION}};
+    Json all = {{"run", identity_},
+                {"model", options_.model},
+                {"dataset", options_.dataset},
+                {"synthetic", dataset_named(options_.dataset).synthetic ? 1 : 0},
+                {"device", options_.device},
+                {"threads", options_.threads},
+                {"seed", options_.seed},
+                {"libtorch", TORCH_VERSION}};
+    if (const std::string name = device_name(device_); !name.empty()) {
+      all["device_name"] = name;
+    }
+    return all;
   }
 
   [[nodiscard]] DatasetRequest request() const {
@@ -280,7 +293,7 @@ class Training {
   void tell_size(const Outcome& outcome, Model& model) {
     const std::int64_t now = monotonic_ns();
     events_.metric("images_seen", static_cast<double>(outcome.images_seen), "train", std::nullopt, now);
-    if (task_name_ == "classification" && device_.is_cpu()) {
+    if (task_name_ == "classification") {
       events_.metric("gflops", summarise(model, image_).gflops, "train", std::nullopt, now);
     }
   }
@@ -351,12 +364,28 @@ class Training {
   const Options& options_;
   EventLog& events_;
   torch::Device device_;
+  OnDevice on_device_;
   std::string identity_, task_name_;
   std::int64_t begin_;
   std::optional<SafetensorsFile> file_;
   ImageShape image_{};
   Ledger ledger_;  ///< of the weights or the checkpoint that this run begins with
 };
+
+Result<void> check_device(const std::string& name) {
+  const torch::Device device(name);
+  const auto count = device.is_cuda() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0;
+  if (device.is_cuda() && count == 0) {
+    return tl::unexpected(Error{ExitCode::kEnvironment, fmt::format("--device {}: this libtorch or this machine has no "
+                                                                    "CUDA; use cpu",
+                                                                    name)});
+  }
+  if (device.is_cuda() && device.has_index() && device.index() >= count) {
+    return tl::unexpected(
+        Error{ExitCode::kEnvironment, fmt::format("--device {}: there are {}, from cuda:0 on", name, count)});
+  }
+  return {};
+}
 
 /// Flags that do not go together, whatever the data.
 Result<void> check_flags(const Options& options) {
@@ -423,8 +452,8 @@ Result<std::string> choose_task(const ModelKind& kind, std::string_view dataset,
 }
 
 int train_command(const Options& options) {
-  if (options.device == "cuda" && !torch::cuda::is_available()) {
-    return complain({ExitCode::kEnvironment, "--device cuda: this libtorch or this machine has no CUDA; use cpu"});
+  if (auto there = check_device(options.device); !there) {
+    return complain(there.error());
   }
   if (auto fits = check_flags(options); !fits) {
     return complain(fits.error());

@@ -114,7 +114,11 @@ Result<std::vector<record::Attempt>> LocalLauncher::launch(const Start& start,
   for (run::GroupMember& member : members) {
     if (auto filled = fill_weights(root_, member.request); !filled) return tl::unexpected(filled.error());
   }
-  if (members.size() > 1) return run::run_group(members, directory, options, clock_, stop);
+  if (members.size() > 1) {
+    auto group = run::run_group(members, directory, options, clock_, stop);
+    for (std::size_t i = 0; group && i < group->size(); ++i) leave_ledgers(root_, (*group)[i]);
+    return group;
+  }
   const run::GroupMember& alone = members.front();
   auto attempt =
       run::run_once(alone.request, alone.attempt, directory(alone.request, alone.attempt), options, clock_, stop);

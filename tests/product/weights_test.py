@@ -164,6 +164,34 @@ class Weights(Product):
         _, err = self.wattle("check", "file.toml", code=2)
         self.assertIn("`energy_j` must be a number from 0", err)
 
+    def test_members_of_a_group_leave_ledgers_of_their_own_parts(self):
+        metric = "metric = { name = \"acc\", goal = \"maximize\", tolerance = 0.05, regex = 'acc (?<value>[0-9.]+)' }"
+        self.write("makes.py", MAKES.format(code=0))
+        file = self.write("study.toml", f"""
+            [study]
+            name = "beside"
+            repetitions = 1
+            [workload.one]
+            command = ["/usr/bin/python3", "makes.py", "{{run_dir}}"]
+            {metric}
+            [workload.two]
+            command = ["/usr/bin/python3", "makes.py", "{{run_dir}}", "too"]
+            {metric}
+            [[group]]
+            workloads = ["one", "two"]
+            divide_cores = false
+            """)
+        self.json(*self.recording(), "run", file, alone=True)
+        records = [record for workload in ("one", "two") for record in self.records(workload)]
+        recorded = sorted((kind, round(record[kind]["energy_uj"] * 1e-6, 6))
+                          for record in records for kind in ("measured", "estimated") if "energy_uj" in record[kind])
+        files = self.folder.glob("wattle.db.runs/*/files/model.pt.ledger.json")
+        told = sorted((one["provenance"], round(one["energy_j"], 6))
+                      for file in files for one in json.loads(file.read_text()).values())
+        self.assertEqual(told, recorded)
+        self.assertEqual([kind for kind, _ in told], ["estimated", "estimated", "measured", "measured"],
+                         "alone the machine's energy is theirs; of both beside each other it is divided")
+
     def test_weights_of_which_nobody_knows_the_cost_have_no_break_even(self):
         self.chain()
         self.write("model.pt", "weights")

@@ -47,7 +47,7 @@ Meter::Meter(const std::vector<Head>& heads, torch::Device device, Detail detail
   for (const Head& head : heads) {
     const std::int64_t classes = std::max<std::int64_t>(head.classes, 2);
     const std::int64_t cells = detail == Detail::kPlain ? 2 : classes * classes;
-    counts_.push_back({classes, torch::zeros({cells}, whole_numbers(device)), {}, {}, {}});
+    counts_.push_back({classes, torch::zeros({cells}, whole_numbers(device)), {}, {}, {}, {}});
   }
 }
 
@@ -56,6 +56,16 @@ bool Meter::keeps_scores(const Counts& counts) const {
 }
 
 void Meter::add(const Judgement& judgement) {
+  sum(judgement);
+  count(judgement.labels[0].size(0), !judgement.scores.empty());
+}
+
+void Meter::count(std::int64_t images, bool answered) {
+  seen_ += images;
+  answered_ += answered ? images : 0;
+}
+
+void Meter::sum(const Judgement& judgement) {
   const torch::NoGradGuard no_grad;
   const std::int64_t images = judgement.labels[0].size(0);
   if (device_.is_cpu()) {
@@ -66,8 +76,6 @@ void Meter::add(const Judgement& judgement) {
   for (std::size_t head = 0; head < judgement.scores.size(); ++head) {
     add_head(counts_[head], judgement.scores[head].detach(), judgement.labels[head]);
   }
-  seen_ += images;
-  answered_ += judgement.scores.empty() ? 0 : images;
 }
 
 void Meter::add_head(Counts& counts, const torch::Tensor& scores, const torch::Tensor& labels) {
@@ -121,8 +129,8 @@ Scores Meter::take() {
   scores.loss = (loss_ + (device_.is_cpu() ? 0 : loss_sum_.item<double>())) / seen;
   std::vector<double> accuracies;
   for (Counts& counts : counts_) {
-    counts.confusion = counts.confusion.cpu();
-    const auto* cells = counts.confusion.data_ptr<std::int64_t>();
+    counts.taken = counts.confusion.cpu();
+    const auto* cells = counts.taken.data_ptr<std::int64_t>();
     std::int64_t right = detail_ == Detail::kPlain ? cells[1] : 0;
     for (std::int64_t one = 0; detail_ != Detail::kPlain && one < counts.classes; ++one) {
       right += cells[one * (counts.classes + 1)];
@@ -138,7 +146,7 @@ Scores Meter::take() {
     if (detail_ != Detail::kPlain) {
       describe(ending, counts_[head], scores);
     }
-    counts_[head].confusion = torch::zeros_like(counts_[head].confusion, whole_numbers(device_));
+    counts_[head].confusion.zero_();
   }
   loss_sum_.zero_();
   loss_ = 0;
@@ -154,7 +162,7 @@ void Meter::describe(const std::string& ending, Counts& counts, Scores& scores) 
     counts.labels.insert(counts.labels.end(), labels.data_ptr<std::int64_t>(),
                          labels.data_ptr<std::int64_t>() + labels.numel());
   }
-  const auto* cells = counts.confusion.data_ptr<std::int64_t>();
+  const auto* cells = counts.taken.data_ptr<std::int64_t>();
   const Confusion confusion{counts.classes, {cells, cells + counts.classes * counts.classes}};
   const Rates rates = counts.classes == 2 ? rates_of(confusion, 1) : macro_rates(confusion);
   scores.more.emplace_back("precision" + ending, rates.precision);

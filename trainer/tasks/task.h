@@ -25,13 +25,16 @@ struct Judgement {
   std::vector<torch::Tensor> scores, labels;
 };
 
-/// What is to be learned, as a pure function of model and batch: a task keeps nothing, and threads may share it.
+/// What is to be learned, as a pure function of model and batch: a task keeps nothing, and threads may share it. In
+/// training (as the model knows it is in) labels may be smoothed, and things left to chance.
 class Task {
  public:
   virtual ~Task() = default;
   [[nodiscard]] virtual const std::vector<Head>& heads() const = 0;
-  /// `random` is there in training, and null in evaluation: then nothing is left to chance, and no label is smoothed.
-  [[nodiscard]] virtual Judgement judge(Model& model, const Batch& batch, Random* random) const = 0;
+  /// What `judge` wants as `Batch::chance` of so many images in training; undefined where it leaves nothing to chance.
+  [[nodiscard]] virtual torch::Tensor draw(std::int64_t images, Random& random) const;
+  /// It asks nothing of the host: what it does on a device can be recorded.
+  [[nodiscard]] virtual Judgement judge(Model& model, const Batch& batch) const = 0;
 };
 
 /// `name` is a task of the table of hyperparameters, other than auto.
@@ -58,6 +61,9 @@ class Meter {
   Meter(const std::vector<Head>& heads, torch::Device device, Detail detail);
 
   void add(const Judgement& judgement);
+  /// The same in two parts: what happens on the device, which can be recorded, and how many images it was of.
+  void sum(const Judgement& judgement);
+  void count(std::int64_t images, bool answered);
   /// Adds what another meter has seen, and forgets it there.
   void add(Meter& other);
   /// What the images since the last call came to.
@@ -68,6 +74,7 @@ class Meter {
   struct Counts {
     std::int64_t classes;     ///< 2 for one column
     torch::Tensor confusion;  ///< classes x classes on the device; of kPlain two counts: wrong, right
+    torch::Tensor taken{};    ///< the same on the host, while `take` reads it; a recorded step adds to the device's
     std::vector<float> scores;
     std::vector<std::int64_t> labels;
     std::vector<torch::Tensor> kept;  ///< of a device: scores and labels by turns

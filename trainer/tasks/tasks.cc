@@ -18,9 +18,9 @@ class Classification final : public Task {
  public:
   Classification(std::int64_t classes, double smoothing) : heads_{{"", classes}}, smoothing_(smoothing) {}
   [[nodiscard]] const std::vector<Head>& heads() const override { return heads_; }
-  [[nodiscard]] Judgement judge(Model& model, const Batch& batch, Random* random) const override {
+  [[nodiscard]] Judgement judge(Model& model, const Batch& batch) const override {
     const torch::Tensor scores = plain(model.forward(batch.images));
-    return {cross_entropy(scores, batch.labels[0], random != nullptr ? smoothing_ : 0), {scores}, {batch.labels[0]}};
+    return {cross_entropy(scores, batch.labels[0], model.is_training() ? smoothing_ : 0), {scores}, {batch.labels[0]}};
   }
 
  private:
@@ -34,8 +34,8 @@ class Multitask final : public Task {
   Multitask(std::int64_t classes, std::int64_t second_classes, double first_share, double smoothing)
       : heads_{{"first", classes}, {"second", second_classes}}, first_share_(first_share), smoothing_(smoothing) {}
   [[nodiscard]] const std::vector<Head>& heads() const override { return heads_; }
-  [[nodiscard]] Judgement judge(Model& model, const Batch& batch, Random* random) const override {
-    const double smoothing = random != nullptr ? smoothing_ : 0;
+  [[nodiscard]] Judgement judge(Model& model, const Batch& batch) const override {
+    const double smoothing = model.is_training() ? smoothing_ : 0;
     const torch::Tensor scores = plain(model.forward(batch.images));
     const torch::Tensor first = scores.narrow(1, 0, heads_[0].classes),
                         second = scores.narrow(1, heads_[0].classes, heads_[1].classes);
@@ -53,7 +53,7 @@ class Multitask final : public Task {
 class Verification final : public Task {
  public:
   [[nodiscard]] const std::vector<Head>& heads() const override { return heads_; }
-  [[nodiscard]] Judgement judge(Model& model, const Batch& batch, Random*) const override {
+  [[nodiscard]] Judgement judge(Model& model, const Batch& batch) const override {
     const torch::Tensor scores = plain(model.forward(batch.images));
     const torch::Tensor loss =
         torch::binary_cross_entropy_with_logits(scores.squeeze(1), batch.labels[0].to(scores.scalar_type()));
@@ -71,35 +71,40 @@ class ForwardForward final : public Task {
  public:
   ForwardForward(std::int64_t classes, double threshold) : heads_{{"", classes}}, threshold_(threshold) {}
   [[nodiscard]] const std::vector<Head>& heads() const override { return heads_; }
-  [[nodiscard]] Judgement judge(Model& model, const Batch& batch, Random* random) const override {
+  [[nodiscard]] Judgement judge(Model& model, const Batch& batch) const override {
     auto& net = dynamic_cast<ForwardForwardNet&>(model);
     const torch::Tensor pixels = net.features(batch.images), &labels = batch.labels[0];
     const auto good = net.goodness(pixels, labels);
-    const auto bad = net.goodness(pixels, wrong(labels, random));
+    const auto bad = net.goodness(pixels, wrong(labels, batch.chance));
     torch::Tensor loss;
     for (std::size_t layer = 0; layer < good.size(); ++layer) {
       const torch::Tensor own = torch::softplus(torch::cat({threshold_ - good[layer], bad[layer] - threshold_})).mean();
       loss = loss.defined() ? loss + own : own;
     }
     // In training all classes' goodness would cost five times the training: it stays unknown there.
-    if (random != nullptr) {
+    if (model.is_training()) {
       return {loss, {}, {labels}};
     }
     return {loss, {plain(net.head(pixels))}, {labels}};
   }
+  /// How many classes further on the wrong label of each image is.
+  [[nodiscard]] torch::Tensor draw(std::int64_t images, Random& random) const override {
+    torch::Tensor steps = torch::empty({images}, torch::kInt64);
+    auto* const values = steps.data_ptr<std::int64_t>();
+    for (std::int64_t image = 0; image < images; ++image) {
+      values[image] = 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(others())));
+    }
+    return steps;
+  }
 
  private:
-  /// For each label another one: at random, or in evaluation the next ones by turns.
-  [[nodiscard]] torch::Tensor wrong(const torch::Tensor& labels, Random* random) const {
-    const std::int64_t others = std::max<std::int64_t>(heads_[0].classes - 1, 1);
-    std::vector<std::int64_t> steps;
-    for (std::int64_t image = 0; image < labels.size(0); ++image) {
-      const auto chance = random != nullptr
-                              ? static_cast<std::int64_t>(random->below(static_cast<std::uint64_t>(others)))
-                              : image % others;
-      steps.push_back(1 + chance);
-    }
-    return (labels + torch::tensor(steps, torch::kInt64).to(labels.device())).remainder_(heads_[0].classes);
+  [[nodiscard]] std::int64_t others() const { return std::max<std::int64_t>(heads_[0].classes - 1, 1); }
+
+  /// For each label another one: as drawn, or in evaluation the next ones by turns.
+  [[nodiscard]] torch::Tensor wrong(const torch::Tensor& labels, const torch::Tensor& drawn) const {
+    const torch::Tensor steps =
+        drawn.defined() ? drawn : torch::arange(labels.size(0), labels.options()).remainder_(others()).add_(1);
+    return (labels + steps).remainder_(heads_[0].classes);
   }
 
   std::vector<Head> heads_;
@@ -107,6 +112,8 @@ class ForwardForward final : public Task {
 };
 
 }  // namespace
+
+torch::Tensor Task::draw(std::int64_t, Random&) const { return {}; }
 
 std::unique_ptr<Task> make_task(std::string_view name, const Hyperparameters& values, std::int64_t classes,
                                 std::int64_t second_classes) {

@@ -92,5 +92,22 @@ def checks(rows):
 Quick = type("Quick", (unittest.TestCase,), checks(QUICK))
 Slow = type("Slow", (unittest.TestCase,), checks(SLOW))
 
+
+class Precision(unittest.TestCase):
+    def test_bf16_learns_as_well_as_fp32(self):
+        flags = ["--model", "lenet5", "--dataset", "glyphs", "--train-samples", "4096", "--epochs", "6", *SIZES[:2]]
+        found = {}
+        for precision in ("fp32", "bf16"):
+            found[precision] = []
+            for seed in range(1, 6):
+                run = subprocess.run([PROGRAM, *flags, "--precision", precision, "--seed", str(seed), "--json"],
+                                     capture_output=True, text=True, check=True)
+                found[precision].append(json.loads(run.stdout)["test"])
+        self.assertNotEqual([one["loss"] for one in found["fp32"]], [one["loss"] for one in found["bf16"]],
+                            "bf16 must have computed something else")
+        means = {precision: sum(one["accuracy"] for one in all_of) / 5 for precision, all_of in found.items()}
+        print("accuracy, mean of 5 seeds:", means)
+        self.assertAlmostEqual(means["fp32"], means["bf16"], delta=0.02)
+
 if __name__ == "__main__":
     unittest.main()

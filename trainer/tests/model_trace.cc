@@ -96,7 +96,8 @@ int main(int count, char** arguments) {
   const auto optimizer = make_optimizer(values.optimizer, values, model->parameters());
   Random random(1);
   // Forward-Forward draws wrong labels; with two classes there is nothing to draw.
-  torch::Tensor loss = task->judge(*model, batch, &random).loss;
+  batch.chance = task->draw(batch.size(), random);
+  torch::Tensor loss = task->judge(*model, batch).loss;
   loss.backward();
   optimizer->step(values.learning_rate);
   result.emplace_back("loss", loss);

@@ -241,6 +241,32 @@ TEST(Batches, of_pairs_half_are_of_one_class_and_say_so) {
   EXPECT_TRUE(torch::equal(batch.images[0][1], single.slice(partner.position, 1).images[0][0]));
 }
 
+TEST(Batches, that_lie_on_the_device_are_those_that_the_host_fills) {
+  const ImageShape shape{3, 9, 7};
+  ImageSet images = numbered_images(60, shape);
+  for (const std::int64_t label : images.labels) {
+    images.second_labels.push_back(label % 2);
+  }
+  const ChannelStatistics statistics = channel_statistics(images, 3);
+  const auto order = order_of_epoch(60, 3, 1);
+  for (const bool pairs : {false, true}) {
+    const Batches host(images, shape, statistics, torch::kCPU, pairs, Batches::Place::kHost);
+    const Batches device(images, shape, statistics, torch::kCPU, pairs, Batches::Place::kDevice);
+    EXPECT_TRUE(host.filled_by_cpu() && !device.filled_by_cpu());
+    for (const Draw& draw : {Draw{}, Draw{true, false, 5}, Draw{false, true, 6}, Draw{true, true, 7}}) {
+      const Batch left = host.take(std::span(order).first(25), draw),
+                  right = device.take(std::span(order).first(25), draw);
+      EXPECT_LT((left.images - right.images).abs().max().item<double>(), 1e-6);
+      EXPECT_TRUE(right.images.is_contiguous(torch::MemoryFormat::ChannelsLast));
+      ASSERT_EQ(left.labels.size(), pairs ? 1U : 2U);
+      ASSERT_EQ(right.labels.size(), left.labels.size());
+      for (std::size_t set = 0; set < left.labels.size(); ++set) {
+        EXPECT_TRUE(torch::equal(left.labels[set], right.labels[set]));
+      }
+    }
+  }
+}
+
 TEST(Feed, gives_the_same_batches_ahead_as_in_time) {
   const ImageShape shape{3, 8, 8};
   const Batches batches(numbered_images(50, shape), shape, {{0, 0, 0}, {1, 1, 1}}, torch::kCPU);
@@ -250,8 +276,8 @@ TEST(Feed, gives_the_same_batches_ahead_as_in_time) {
   for (int number = 0; number < 7; ++number) {
     const auto left = now.next(), right = ahead.next();
     ASSERT_TRUE(left && right);
-    EXPECT_TRUE(torch::equal(left->images, right->images));
-    EXPECT_TRUE(torch::equal(left->labels[0], right->labels[0]));
+    EXPECT_TRUE(torch::equal(left->tensors[0], right->tensors[0]));
+    EXPECT_TRUE(torch::equal(left->tensors[1], right->tensors[1]));
   }
   EXPECT_FALSE(now.next());
   EXPECT_FALSE(ahead.next());
@@ -311,6 +337,119 @@ TEST(Replicas, sum_to_the_gradients_of_the_whole_batch) {
   }
   for (std::size_t index = 0; index < gradients[0].size(); ++index) {
     EXPECT_LT((gradients[0][index] - gradients[1][index]).abs().max().item<double>(), 1e-5);
+  }
+}
+
+/// Stands in for a device's graph: to launch it is to do the recorded work again, on the recording's memory.
+class Rerun final : public Graph {
+ public:
+  Rerun(std::vector<torch::Tensor> parameters, int& launches)
+      : parameters_(std::move(parameters)), launches_(launches) {}
+  void record(const std::function<void()>& work) override {
+    work_ = work;
+    work();
+    done_ = true;
+    for (const torch::Tensor& parameter : parameters_) {
+      gradients_.push_back(parameter.grad());
+    }
+  }
+  void launch() override {
+    ++launches_;
+    if (std::exchange(done_, false)) {
+      return;
+    }
+    std::vector<torch::Tensor> before;
+    for (const torch::Tensor& parameter : parameters_) {
+      before.push_back(parameter.grad());
+      parameter.mutable_grad() = torch::Tensor();
+    }
+    work_();
+    const torch::NoGradGuard no_grad;
+    for (std::size_t index = 0; index < parameters_.size(); ++index) {
+      gradients_[index].copy_(parameters_[index].grad());
+      parameters_[index].mutable_grad() = before[index];
+    }
+  }
+
+ private:
+  std::vector<torch::Tensor> parameters_, gradients_;
+  std::function<void()> work_;
+  bool done_ = false;
+  int& launches_;
+};
+
+struct Unrecordable final : Graph {
+  void record(const std::function<void()>& work) override {
+    work();
+    throw std::runtime_error("operation not permitted when stream is capturing");
+  }
+  void launch() override { FAIL() << "nothing was recorded"; }
+};
+
+/// Gradients of steps of 8 and 8, 8 and 8, … and 5 of 53 images, summed step by step; and what the pass scored.
+struct Trace {
+  std::vector<torch::Tensor> gradients;
+  Scores scores;
+  std::string refusal;
+  Trace(const std::string& task_name, std::int64_t accumulation, Batches::Place place,
+        const std::function<std::unique_ptr<Graph>(const Model&)>& make_graph) {
+    const ImageShape shape{1, 16, 16};
+    const Batches batches(numbered_images(53, shape), shape, {{0.5}, {0.3}}, torch::kCPU, false, place);
+    const auto task = make_task(task_name, default_hyperparameters(), 10, 0);
+    torch::manual_seed(1);
+    const std::shared_ptr<Model> model =
+        task_name == "forward_forward" ? make_forward_forward({shape, 10}) : make_lenet5({shape, 10});
+    std::function<std::unique_ptr<Graph>()> make = nullptr;
+    if (make_graph) {
+      make = [&] { return make_graph(*model); };
+    }
+    Replicas replicas(*task, {model}, {torch::kCPU, false, 1, make});
+    Random random(1);
+    Feed feed(batches, order_of_epoch(53, 1, 1), 8, {true, true, 4}, false);
+    std::int64_t number = 0;
+    while (const auto batch = feed.next()) {
+      replicas.add_gradients(batches, *batch, 1.0 / static_cast<double>(accumulation), random);
+      if (++number % accumulation == 0 || number == feed.count()) {
+        for (const torch::Tensor& parameter : model->parameters()) {
+          gradients.push_back(parameter.grad().clone());
+          parameter.mutable_grad() = torch::Tensor();
+        }
+      }
+    }
+    scores = replicas.take_training_scores();
+    refusal = replicas.refusal();
+  }
+};
+
+TEST(RecordedStep, comes_to_the_same_as_one_that_is_not_recorded) {
+  for (const char* const task : {"classification", "forward_forward"}) {
+    for (const std::int64_t accumulation : {1, 2}) {
+      int launches = 0;
+      const auto rerun = [&launches](const Model& model) {
+        return std::make_unique<Rerun>(model.parameters(), launches);
+      };
+      const Trace plain(task, accumulation, Batches::Place::kHost, nullptr),
+          recorded(task, accumulation, Batches::Place::kDevice, rerun);
+      EXPECT_EQ(launches, 3) << "of 7 batches 3 come before the recording, and the last one has another shape";
+      EXPECT_EQ(recorded.refusal, "");
+      ASSERT_EQ(plain.gradients.size(), recorded.gradients.size());
+      for (std::size_t index = 0; index < plain.gradients.size(); ++index) {
+        EXPECT_LT((plain.gradients[index] - recorded.gradients[index]).abs().max().item<double>(), 1e-6) << index;
+      }
+      EXPECT_NEAR(plain.scores.loss, recorded.scores.loss, 1e-6);
+      EXPECT_EQ(plain.scores.accuracy, recorded.scores.accuracy);
+      EXPECT_EQ(plain.scores.answered, recorded.scores.answered);
+    }
+  }
+}
+
+TEST(RecordedStep, that_cannot_be_recorded_is_computed_operator_by_operator_and_says_why) {
+  const Trace plain("classification", 1, Batches::Place::kHost, nullptr),
+      refused("classification", 1, Batches::Place::kHost,
+              [](const Model&) { return std::make_unique<Unrecordable>(); });
+  EXPECT_EQ(refused.refusal, "operation not permitted when stream is capturing");
+  for (std::size_t index = 0; index < plain.gradients.size(); ++index) {
+    EXPECT_TRUE(torch::equal(plain.gradients[index], refused.gradients[index]));
   }
 }
 

@@ -11,8 +11,11 @@ TRACE = sys.argv.pop(1) if len(sys.argv) > 1 else "mathematics_trace"
 ACCURACIES = [0.5, 0.6, 0.6, 0.59, 0.6, 0.61, 0.61, 0.61, 0.61, 0.7, 0.2, 0.2]
 
 
+LISTS = {}  # of other devices than the CPU: {"lists": 1}
+
+
 def ours(**settings):
-    words = [str(word) for pair in settings.items() for word in pair]
+    words = [str(word) for pair in {**settings, **LISTS}.items() for word in pair]
     return json.loads(subprocess.run([TRACE, *words], check=True, capture_output=True, text=True).stdout)
 
 
@@ -96,6 +99,16 @@ class SameAsPyTorch(unittest.TestCase):
                       theirs(lambda p: torch.optim.Adadelta(p, lr=0.5),
                              lambda o: torch.optim.lr_scheduler.ReduceLROnPlateau(
                                  o, mode="max", factor=0.5, patience=patience), plateau=True))
+
+
+class SameByListsOfParameters(SameAsPyTorch):
+    """As on a GPU: libtorch's fused operators from 2.4 on, its operators on lists before."""
+
+    def setUp(self):
+        LISTS["lists"] = 1
+
+    def tearDown(self):
+        LISTS.clear()
 
 
 if __name__ == "__main__":
