@@ -16,6 +16,9 @@ Every side also runs with one thread ("equal"). Told are samples a second over t
 validation; the first one warms up), CPU seconds a sample over the whole process, start and loading included, and the
 validation accuracy of the last epoch. Each side holds out a tenth of the train images, chosen in its own way.
 
+With --device cuda both sides train on the GPU; tuned PyTorch also has pinned memory, fused optimizers, cuDNN's choice by trying,
+and its best of 0 to 8 loader workers.
+
 --bare times training only, of images that are in memory, without augmentation: for PyTorch slices of one normalised tensor, the
 barest loop that still counts loss and answers; for wattle-train its train phases as it tells them, which still normalise and shuffle.
 """
@@ -82,6 +85,7 @@ def child(command, environment):
 def wattle(arguments, case, folder, threads, replicas):
     flags = [*CASES[case], "--dataset", "folder", "--data", folder, "--augmentation",
              "none" if arguments.bare else "crop_flip", "--epochs", str(arguments.epochs), "--threads", str(threads),
+             "--device", arguments.device,
              "--replicas", str(replicas), "--precision", arguments.precision, "--json"]
     with tempfile.NamedTemporaryFile() as events:
         out, cpu = child([arguments.trainer, *flags],
@@ -114,7 +118,8 @@ def pytorch(arguments, case, folder, tuned, threads, workers):
     if tuned and arguments.tcmalloc:
         environment["LD_PRELOAD"] = arguments.tcmalloc
     command = [arguments.python, os.path.abspath(__file__), "--peer", case, "--data", folder, "--epochs",
-               str(arguments.epochs), "--workers", str(workers), "--precision", arguments.precision]
+               str(arguments.epochs), "--workers", str(workers), "--precision", arguments.precision,
+               "--device", arguments.device]
     command += ["--tuned"] * tuned + ["--bare"] * arguments.bare
     out, cpu = child(command, environment)
     result = json.loads(out)
@@ -133,6 +138,9 @@ def peer(arguments):
     import models_pytorch_test as ours
 
     torch.manual_seed(1)
+    device = torch.device(arguments.device)
+    fast = arguments.tuned and device.type == "cuda"
+    torch.backends.cudnn.benchmark = fast
     case, siamese = arguments.peer, arguments.peer == "siamese"
     normal = [transforms.ToTensor(), transforms.Normalize((0.49, 0.48, 0.45), (0.25, 0.24, 0.26))]
     augmented = transforms.Compose([transforms.RandomCrop(32, 4), transforms.RandomHorizontalFlip(), *normal])
@@ -144,18 +152,25 @@ def peer(arguments):
     if siamese:
         parts = [Pairs(part) for part in parts]
     loaders = [torch.utils.data.DataLoader(part, BATCH.get(case, 64) if shuffle else 250, shuffle=shuffle,
-                                           num_workers=arguments.workers, persistent_workers=arguments.workers > 0)
+                                           num_workers=arguments.workers, persistent_workers=arguments.workers > 0,
+                                           pin_memory=fast)
                for part, shuffle in zip(parts, (True, False))]
     classes = len(sets[0].classes)
     if arguments.bare:
-        loaders = [in_memory(parts[0], sets[1], BATCH.get(case, 64)), []]
+        loaders = [in_memory(parts[0], sets[1], BATCH.get(case, 64), device), []]
     model = {"lenet5": lambda: ours.LeNet5(3, classes, 0, 400), "resnet20": lambda: ours.ResNet20(3, classes),
              "mobilenet_v2": lambda: models.mobilenet_v2(num_classes=classes, dropout=0.0),
              "siamese": lambda: colour_siamese(ours.Siamese())}[case]()
     layout = torch.channels_last if arguments.tuned else torch.contiguous_format
-    model = model.to(memory_format=layout)
+    model = model.to(device, memory_format=layout)
+    more = {"fused": True} if fast else {}
     optimizer = (torch.optim.Adadelta(model.parameters(), lr=1.0) if siamese else
-                 torch.optim.SGD(model.parameters(), lr={"lenet5": 0.02, "resnet20": 0.1}.get(case, 0.02), momentum=0.9))
+                 torch.optim.SGD(model.parameters(), lr={"lenet5": 0.02, "resnet20": 0.1}.get(case, 0.02), momentum=0.9,
+                                 **more))
+
+    def placed(batch):
+        images, labels = batch
+        return (images.to(device, non_blocking=fast).to(memory_format=layout), labels.to(device, non_blocking=fast))
 
     def loss_of(scores, labels):
         if siamese:
@@ -166,11 +181,11 @@ def peer(arguments):
     for _ in range(arguments.epochs):
         begin = time.monotonic()
         model.train()
-        summed, hits = torch.zeros(()), torch.zeros((), dtype=torch.int64)
-        for images, labels in loaders[0]:
+        summed, hits = torch.zeros((), device=device), torch.zeros((), dtype=torch.int64, device=device)
+        for images, labels in map(placed, loaders[0]):
             optimizer.zero_grad(set_to_none=True)
-            with torch.autocast("cpu", torch.bfloat16, arguments.precision == "bf16"):
-                scores = model(images.to(memory_format=layout))
+            with torch.autocast(device.type, torch.bfloat16, arguments.precision == "bf16"):
+                scores = model(images)
             loss = loss_of(scores.float(), labels)
             loss.backward()
             optimizer.step()
@@ -179,23 +194,25 @@ def peer(arguments):
         model.eval()
         right = total = 0
         with torch.no_grad():
-            for images, labels in loaders[1]:
-                scores = model(images.to(memory_format=layout))
+            for images, labels in map(placed, loaders[1]):
+                scores = model(images)
                 right += answers(scores, siamese).eq(labels).sum().item()
                 total += len(labels)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.monotonic() - begin)
     timed = len(order) - held if arguments.bare else len(order)
     print(json.dumps({"samples_per_s": timed / statistics.mean(seconds[1:]), "metric": right / total if total else None,
                       "images": timed}))
 
 
-def in_memory(part, plain, batch):
+def in_memory(part, plain, batch, device):
     """Batches that lie ready, the last and smaller one too."""
     import torch
     part = Pairs(torch.utils.data.Subset(plain, part.images.indices)) if isinstance(part, Pairs) else (
         torch.utils.data.Subset(plain, part.indices))
     images, labels = zip(*(part[index] for index in range(len(part))))
-    images, labels = torch.stack(images), torch.tensor(labels)
+    images, labels = torch.stack(images).to(device), torch.tensor(labels, device=device)
     return [(images[begin:begin + batch], labels[begin:begin + batch]) for begin in range(0, len(images), batch)]
 
 
@@ -233,6 +250,13 @@ class Pairs:
 
 
 def sides(arguments, case, folder):
+    if arguments.device != "cpu":
+        return {
+            "wattle": [lambda: wattle(arguments, case, folder, 1, 1)],
+            "tuned": [lambda w=w: pytorch(arguments, case, folder, True, 1, w)
+                      for w in ((0,) if arguments.bare else (0, 1, 2, 4, 8))],
+            "default": [lambda: pytorch(arguments, case, folder, False, 0, 0)],
+        }
     cores = os.cpu_count() or 1
     small = case == "lenet5"
     ours = [(threads, replicas) for threads, replicas in ((1, 1), (cores, 1), (cores, cores if small else 1))]
@@ -284,6 +308,7 @@ def main():
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bare", action="store_true", help="time the training step alone")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--tcmalloc", default="/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4")
@@ -299,7 +324,7 @@ def main():
     if not os.path.exists(arguments.tcmalloc):
         print(f"{arguments.tcmalloc} is not there: PyTorch runs without tcmalloc", file=sys.stderr)
         arguments.tcmalloc = None
-    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {arguments.precision}"
+    print(f"load {os.getloadavg()[0]:.1f}, {os.cpu_count()} cores, {arguments.device}, {arguments.precision}"
           f"{', the bare step' if arguments.bare else ''}")
     with tempfile.TemporaryDirectory() as folder:
         for case in arguments.cases:

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "choices.h"
 #include "console.h"
 #include "options.h"
 #include "summary.h"

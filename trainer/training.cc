@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoint/ledger.h"
+#include "choices.h"
 #include "compat.h"
 #include "console.h"
 #include "cuda.h"
@@ -204,11 +205,12 @@ class Training {
       ledger_ = std::move(*entries);
     }
     if (options_.ledger_joules && ledger_.empty()) {  // weights from elsewhere bring no ledger: theirs begins here
-      ledger_.push_back({"", "", path.filename().string(), "", "", 0, 0, 0, 0, std::nullopt, ""});
+      ledger_.push_back({"", "", path.filename().string(), "", "", 0, 0, 0, 0, std::nullopt, "", ""});
     }
     if (options_.ledger_joules) {
       ledger_.back().energy_j = options_.ledger_joules;
       ledger_.back().energy_source = "flag";
+      ledger_.back().energy_provenance = "estimated";
     }
     if (auto filled = fill_from_file(ledger_, path); !filled) {
       return filled;
@@ -282,7 +284,7 @@ class Training {
   [[nodiscard]] std::string ledger_with(std::int64_t epochs, std::int64_t images) const {
     Ledger ledger = ledger_;
     ledger.push_back({identity_, std::string(kVersion), options_.model, options_.dataset, task_name_, options_.seed,
-                      epochs, images, static_cast<double>(monotonic_ns() - begin_) * 1e-9, std::nullopt, ""});
+                      epochs, images, static_cast<double>(monotonic_ns() - begin_) * 1e-9, std::nullopt, "", ""});
     return ledger_json(ledger).dump();
   }
 
@@ -372,91 +374,13 @@ class Training {
   Ledger ledger_;  ///< of the weights or the checkpoint that this run begins with
 };
 
-Result<void> check_device(const std::string& name) {
-  const torch::Device device(name);
-  const auto count = device.is_cuda() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0;
-  if (device.is_cuda() && count == 0) {
-    return tl::unexpected(Error{ExitCode::kEnvironment, fmt::format("--device {}: this libtorch or this machine has no "
-                                                                    "CUDA; use cpu",
-                                                                    name)});
-  }
-  if (device.is_cuda() && device.has_index() && device.index() >= count) {
-    return tl::unexpected(
-        Error{ExitCode::kEnvironment, fmt::format("--device {}: there are {}, from cuda:0 on", name, count)});
-  }
-  return {};
-}
-
-/// Flags that do not go together, whatever the data.
-Result<void> check_flags(const Options& options) {
-  const Hyperparameters& values = options.values;
-  const ModelKind& kind = model_named(options.model);
-  if (!options.resume.empty() && !options.weights.empty()) {
-    return bad_input("--resume goes on with a checkpoint's own weights: leave out --weights");
-  }
-  if (values.replicas == 1) {
-    return {};
-  }
-  if (values.replicas > options.threads) {
-    return bad_input(fmt::format("--replicas {} needs --threads {} or more", values.replicas, values.replicas));
-  }
-  if (kind.batch_norm || values.dropout > 0 || options.device != "cpu") {
-    return bad_input(fmt::format("--replicas {}: {}", values.replicas,
-                                 kind.batch_norm      ? "batch norm needs whole batches; use lenet5 or forward_forward"
-                                 : values.dropout > 0 ? "dropout would differ from run to run; leave it out"
-                                                      : "only on the cpu"));
-  }
-  return {};
-}
-
 }  // namespace
 
-const ModelKind& model_named(std::string_view name) {
-  const auto kinds = model_kinds();
-  return *std::find_if(kinds.begin(), kinds.end(), [name](const ModelKind& kind) { return kind.name == name; });
-}
-
-const DatasetKind& dataset_named(std::string_view name) {
-  const auto kinds = dataset_kinds();
-  return *std::find_if(kinds.begin(), kinds.end(), [name](const DatasetKind& kind) { return kind.name == name; });
-}
-
-Result<void> check_size(const ModelKind& kind, const ImageShape& image) {
-  if (std::min(image.height, image.width) < kind.smallest_side) {
-    return bad_input(fmt::format("model {} needs images of at least {} pixels a side; these have {} x {}", kind.name,
-                                 kind.smallest_side, image.width, image.height));
-  }
-  return {};
-}
-
-Result<std::string> choose_task(const ModelKind& kind, std::string_view dataset, const Dataset& data,
-                                const Hyperparameters& values) {
-  std::string task(values.task == "auto" ? kind.task : std::string_view(values.task));
-  const std::string_view wanted = kind.task == "classification" && task == "multitask" ? "multitask" : kind.task;
-  if (task != wanted) {
-    return bad_input(fmt::format("--task {}: model {} is for {}", task, kind.name, kind.task));
-  }
-  if (data.pairs && task != "verification") {
-    return bad_input(fmt::format("data set {} is for verification; use --model siamese_resnet18", dataset));
-  }
-  if (task == "multitask" && data.second_classes.empty()) {
-    return bad_input(
-        fmt::format("--task multitask needs data that is labelled twice, as textures is; {} is not", dataset));
-  }
-  if (task == "forward_forward" &&
-      static_cast<std::int64_t>(data.classes.size()) > data.shape.width * data.shape.height) {
-    return bad_input(fmt::format("{} classes cannot be drawn into images of {} x {}", data.classes.size(),
-                                 data.shape.width, data.shape.height));
-  }
-  return task;
-}
-
 int train_command(const Options& options) {
-  if (auto there = check_device(options.device); !there) {
-    return complain(there.error());
-  }
-  if (auto fits = check_flags(options); !fits) {
-    return complain(fits.error());
+  for (const auto& fits : {check_device(options.device), check_flags(options)}) {
+    if (!fits) {
+      return complain(fits.error());
+    }
   }
   auto events = EventLog::open(std::getenv("WATTLE_EVENTS"));
   if (!events) {

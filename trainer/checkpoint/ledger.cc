@@ -32,6 +32,11 @@ std::optional<double> joules_of(const Json& object) {
                                                                                   : std::nullopt;
 }
 
+std::string provenance_of(const Json& object, const char* name) {
+  std::string told;
+  return take(object, name, told) && told == "measured" ? told : "estimated";
+}
+
 std::optional<LedgerEntry> parse_entry(const Json& object) {
   LedgerEntry entry;
   if (!object.is_object() || !take(object, "run", entry.run) || !take(object, "version", entry.version) ||
@@ -42,6 +47,7 @@ std::optional<LedgerEntry> parse_entry(const Json& object) {
   }
   entry.energy_j = joules_of(object);
   static_cast<void>(take(object, "energy_source", entry.energy_source));
+  entry.energy_provenance = entry.energy_j ? provenance_of(object, "energy_provenance") : "";
   return entry;
 }
 
@@ -60,7 +66,8 @@ Json ledger_json(const Ledger& ledger) {
                     {"images_seen", entry.images_seen},
                     {"duration_s", entry.duration_s},
                     {"energy_j", entry.energy_j ? Json(*entry.energy_j) : Json(nullptr)},
-                    {"energy_source", entry.energy_source}});
+                    {"energy_source", entry.energy_source},
+                    {"energy_provenance", entry.energy_provenance}});
   }
   return list;
 }
@@ -88,32 +95,27 @@ Result<void> fill_from_file(Ledger& ledger, const std::filesystem::path& checkpo
     return {};
   }
   const Json runs = Json::parse(file, nullptr, /*allow_exceptions=*/false);
+  const auto damaged_ledger = bad_input(fmt::format("{}: must be {{\"RUN\": {{\"energy_j\": NUMBER}}}}", path));
+  if (!runs.is_object()) {
+    return damaged_ledger;
+  }
   for (LedgerEntry& entry : ledger) {
-    const auto found = runs.is_object() ? runs.find(entry.run) : runs.end();
-    if (runs.is_object() && found == runs.end()) {
+    const auto found = runs.find(entry.run);
+    if (found == runs.end()) {
       continue;
     }
-    const auto joules = runs.is_object() && found->is_object() ? joules_of(*found) : std::nullopt;
-    if (!joules) {
-      return bad_input(fmt::format("{}: must be {{\"RUN\": {{\"energy_j\": NUMBER}}}}", path));
+    const auto joules = found->is_object() ? joules_of(*found) : std::nullopt;
+    const bool unknown = found->is_object() && found->value("energy_j", Json()).is_null();
+    if (!joules && !unknown) {
+      return damaged_ledger;
     }
-    if (!entry.energy_j) {
+    if (joules && !entry.energy_j) {
       entry.energy_j = joules;
       entry.energy_source = "file";
+      entry.energy_provenance = provenance_of(*found, "provenance");
     }
   }
   return {};
-}
-
-std::optional<double> total_energy_j(const Ledger& ledger) {
-  double total = 0;
-  for (const LedgerEntry& entry : ledger) {
-    if (!entry.energy_j) {
-      return std::nullopt;
-    }
-    total += *entry.energy_j;
-  }
-  return total;
 }
 
 }  // namespace wattle::trainer

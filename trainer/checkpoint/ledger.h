@@ -20,7 +20,8 @@ struct LedgerEntry {
   std::int64_t epochs = 0, images_seen = 0;  ///< images: training and validation, every pass counted
   double duration_s = 0;
   std::optional<double> energy_j;
-  std::string energy_source;  ///< who says so: `file`, `flag`; empty without joules
+  std::string energy_source;      ///< who says so: `file`, `flag`; empty without joules
+  std::string energy_provenance;  ///< `measured` or `estimated`; whoever does not say has estimated
 };
 
 /// The cost of making a checkpoint: one entry a run, the oldest first. A run that starts from another checkpoint's
@@ -31,11 +32,8 @@ using Ledger = std::vector<LedgerEntry>;
 /// Nothing where `text` is no such list.
 [[nodiscard]] std::optional<Ledger> parse_ledger(const std::string& text);
 
-/// Fills entries without joules from `CHECKPOINT.ledger.json`, if it is there: {"RUN": {"energy_j": 12.5, …}, …}.
+/// Fills entries without joules from `CHECKPOINT.ledger.json`, if it is there: {"RUN": {"energy_j": 12.5, "provenance":
+/// "measured", …}, …}. A run whose joules are absent or null there stays without.
 /// Fails where that file is there and damaged: wrong joules are worse than none.
 [[nodiscard]] Result<void> fill_from_file(Ledger& ledger, const std::filesystem::path& checkpoint);
-
-/// The joules of all entries; nothing as soon as one is without.
-[[nodiscard]] std::optional<double> total_energy_j(const Ledger& ledger);
-
 }  // namespace wattle::trainer

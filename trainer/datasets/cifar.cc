@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <fstream>
-#include <numeric>
 
-#include "../random.h"
 #include "dataset.h"
 #include "split.h"
 
@@ -67,26 +65,6 @@ Result<ImageSet> read_files(const fs::path& folder, const std::vector<std::strin
   return images;
 }
 
-ImageSet select(const ImageSet& from, const Positions& positions) {
-  ImageSet images;
-  images.pixels.reserve(positions.size() * kBytes);
-  for (const std::size_t position : positions) {
-    const auto first = from.pixels.begin() + static_cast<std::ptrdiff_t>(position * kBytes);
-    images.pixels.insert(images.pixels.end(), first, first + static_cast<std::ptrdiff_t>(kBytes));
-    images.labels.push_back(from.labels[position]);
-    images.second_labels.push_back(from.second_labels[position]);
-  }
-  return images;
-}
-
-std::vector<std::uint64_t> keys_of_indices(std::size_t count) {
-  std::vector<std::uint64_t> keys(count);
-  for (std::size_t index = 0; index < count; ++index) {
-    keys[index] = mix(index);
-  }
-  return keys;
-}
-
 Result<Dataset> load(const DatasetRequest& request, const Format& format) {
   const auto train = read_files(request.path, format.train, format);
   if (!train) {
@@ -99,18 +77,12 @@ Result<Dataset> load(const DatasetRequest& request, const Format& format) {
   if (request.stop_requested()) {
     return interrupted();
   }
-  const Split split =
-      hold_out(train->labels, keys_of_indices(train->size()), request.train_samples, request.validation_samples);
-  if (split.validation.empty()) {
-    return bad_input(fmt::format("{}: too few images to train and validate", request.path.string()));
-  }
-  Positions all(test->size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
   Dataset dataset;
   dataset.shape = {3, kSide, kSide};
-  dataset.train = select(*train, split.train);
-  dataset.validation = select(*train, split.validation);
-  dataset.test = select(*test, stratified_subset(all, test->labels, keys_of_indices(all.size()), request.test_samples));
+  divide_by_position(*train, *test, request, dataset);
+  if (dataset.validation.size() == 0) {
+    return bad_input(fmt::format("{}: too few images to train and validate", request.path.string()));
+  }
   return dataset;
 }
 

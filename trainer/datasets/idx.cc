@@ -4,9 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
-#include <numeric>
 
-#include "../random.h"
 #include "dataset.h"
 #include "split.h"
 
@@ -150,25 +148,6 @@ Result<LabelledImages> read_pair(const fs::path& folder, const std::string& pref
   return result;
 }
 
-ImageSet select(const ImageSet& from, const Positions& positions, std::size_t bytes) {
-  ImageSet images;
-  images.pixels.reserve(positions.size() * bytes);
-  for (const std::size_t position : positions) {
-    const auto first = from.pixels.begin() + static_cast<std::ptrdiff_t>(position * bytes);
-    images.pixels.insert(images.pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
-    images.labels.push_back(from.labels[position]);
-  }
-  return images;
-}
-
-std::vector<std::uint64_t> keys_of_indices(std::size_t count) {
-  std::vector<std::uint64_t> keys(count);
-  for (std::size_t index = 0; index < count; ++index) {
-    keys[index] = mix(index);
-  }
-  return keys;
-}
-
 }  // namespace
 
 Result<Dataset> load_idx(const DatasetRequest& request) {
@@ -192,24 +171,15 @@ Result<Dataset> load_idx(const DatasetRequest& request) {
   if (*std::max_element(test->images.labels.begin(), test->images.labels.end()) > largest) {
     return bad_input(fmt::format("{}: holds a class that {} lacks", test->labels_file, train->labels_file));
   }
-  const std::vector<std::uint64_t> keys = keys_of_indices(train->images.size());
-  const Split split = hold_out(train->images.labels, keys, request.train_samples, request.validation_samples);
-  if (split.validation.empty() || largest == 0) {
-    return bad_input(fmt::format("{}: too few images or classes to train and validate", train->labels_file));
-  }
-  Positions all(test->images.size());
-  std::iota(all.begin(), all.end(), std::size_t{0});
-  const Positions tested =
-      stratified_subset(all, test->images.labels, keys_of_indices(all.size()), request.test_samples);
   Dataset dataset;
   dataset.shape = train->shape;
   for (std::int64_t label = 0; label <= largest; ++label) {
     dataset.classes.push_back(fmt::format("{}", label));
   }
-  const std::size_t bytes = dataset.shape.bytes();
-  dataset.train = select(train->images, split.train, bytes);
-  dataset.validation = select(train->images, split.validation, bytes);
-  dataset.test = select(test->images, tested, bytes);
+  divide_by_position(train->images, test->images, request, dataset);
+  if (dataset.validation.size() == 0 || largest == 0) {
+    return bad_input(fmt::format("{}: too few images or classes to train and validate", train->labels_file));
+  }
   return dataset;
 }
 

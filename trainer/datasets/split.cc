@@ -4,6 +4,8 @@
 #include <numeric>
 #include <tuple>
 
+#include "../random.h"
+
 namespace wattle::trainer {
 namespace {
 
@@ -45,6 +47,28 @@ std::vector<std::size_t> quotas(const std::vector<Positions>& classes, std::size
   return shares;
 }
 
+ImageSet select(const ImageSet& from, const Positions& positions, std::size_t bytes) {
+  ImageSet images;
+  images.pixels.reserve(positions.size() * bytes);
+  for (const std::size_t position : positions) {
+    const auto first = from.pixels.begin() + static_cast<std::ptrdiff_t>(position * bytes);
+    images.pixels.insert(images.pixels.end(), first, first + static_cast<std::ptrdiff_t>(bytes));
+    images.labels.push_back(from.labels[position]);
+    if (!from.second_labels.empty()) {
+      images.second_labels.push_back(from.second_labels[position]);
+    }
+  }
+  return images;
+}
+
+std::vector<std::uint64_t> keys_of_positions(std::size_t count) {
+  std::vector<std::uint64_t> keys(count);
+  for (std::size_t position = 0; position < count; ++position) {
+    keys[position] = mix(position);
+  }
+  return keys;
+}
+
 }  // namespace
 
 Positions stratified_subset(const Positions& pool, std::span<const std::int64_t> labels,
@@ -79,6 +103,18 @@ Split hold_out(std::span<const std::int64_t> labels, std::span<const std::uint64
   split.train = stratified_subset(split.train, labels, keys, train_limit);
   split.validation = stratified_subset(split.validation, labels, keys, validation_limit);
   return split;
+}
+
+void divide_by_position(const ImageSet& train, const ImageSet& test, const DatasetRequest& request, Dataset& to) {
+  const std::size_t bytes = to.shape.bytes();
+  const Split split =
+      hold_out(train.labels, keys_of_positions(train.size()), request.train_samples, request.validation_samples);
+  Positions all(test.size());
+  std::iota(all.begin(), all.end(), std::size_t{0});
+  to.train = select(train, split.train, bytes);
+  to.validation = select(train, split.validation, bytes);
+  to.test =
+      select(test, stratified_subset(all, test.labels, keys_of_positions(test.size()), request.test_samples), bytes);
 }
 
 }  // namespace wattle::trainer

@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "dataset.h"
+
 namespace wattle::trainer {
 
 /// Positions in a list of images, ascending.
@@ -23,5 +25,9 @@ struct Split {
 /// What is held out does not depend on the limits.
 [[nodiscard]] Split hold_out(std::span<const std::int64_t> labels, std::span<const std::uint64_t> keys,
                              std::int64_t train_limit, std::int64_t validation_limit);
+
+/// Fills `to`, whose shape is set, from files that hold images without names: `train` is divided as above, `test`
+/// limited; hashes of positions are the keys. No validation: there were too few.
+void divide_by_position(const ImageSet& train, const ImageSet& test, const DatasetRequest& request, Dataset& to);
 
 }  // namespace wattle::trainer

@@ -145,12 +145,13 @@ TEST_F(Safetensors, a_folder_that_is_not_there_is_said) {
   EXPECT_EQ(write_safetensors(folder_ / "absent" / "file", {}, {}).error().code, ExitCode::kUnwritable);
 }
 
-LedgerEntry entry(const std::string& run) { return {run, "1", "m", "d", "t", 7, 3, 1000, 2.5, std::nullopt, ""}; }
+LedgerEntry entry(const std::string& run) { return {run, "1", "m", "d", "t", 7, 3, 1000, 2.5, std::nullopt, "", ""}; }
 
 TEST(Ledger, is_read_as_it_was_written) {
   Ledger ledger = {entry("a"), entry("b")};
   ledger[1].energy_j = 12.25;
   ledger[1].energy_source = "flag";
+  ledger[1].energy_provenance = "measured";
   const auto read = parse_ledger(ledger_json(ledger).dump());
   ASSERT_TRUE(read);
   EXPECT_EQ(ledger_json(*read), ledger_json(ledger));
@@ -163,12 +164,12 @@ TEST(Ledger, what_is_none_is_refused) {
   }
 }
 
-TEST(Ledger, a_total_needs_the_joules_of_every_run) {
-  Ledger ledger = {entry("a"), entry("b")};
+TEST(Ledger, joules_of_which_nobody_says_so_are_not_measured) {
+  Ledger ledger = {entry("a")};
   ledger[0].energy_j = 1;
-  EXPECT_FALSE(total_energy_j(ledger));
-  ledger[1].energy_j = 2;
-  EXPECT_EQ(total_energy_j(ledger), 3);
+  EXPECT_EQ(parse_ledger(ledger_json(ledger).dump())->front().energy_provenance, "estimated");
+  ledger[0].energy_j.reset();
+  EXPECT_EQ(parse_ledger(ledger_json(ledger).dump())->front().energy_provenance, "");
 }
 
 TEST_F(Safetensors, joules_are_filled_in_from_the_file_beside_a_checkpoint) {
@@ -180,6 +181,11 @@ TEST_F(Safetensors, joules_are_filled_in_from_the_file_beside_a_checkpoint) {
   EXPECT_FALSE(ledger[0].energy_j);
   EXPECT_EQ(ledger[1].energy_j, 4.5);
   EXPECT_EQ(ledger[1].energy_source, "file");
+  EXPECT_EQ(ledger[1].energy_provenance, "measured");
+  std::ofstream(path_.string() + ".ledger.json") << R"({"a": {"energy_j": null}, "b": {"energy_j": 9}})";
+  EXPECT_TRUE(fill_from_file(ledger, path_));
+  EXPECT_FALSE(ledger[0].energy_j) << "not known";
+  EXPECT_EQ(ledger[1].energy_j, 4.5) << "it was known";
   for (const char* text : {"[]", R"({"a": 3})", R"({"a": {"energy_j": -1}})", R"({"a": {"energy_j": "x"}})", "{"}) {
     std::ofstream(path_.string() + ".ledger.json") << text;
     EXPECT_FALSE(fill_from_file(ledger, path_)) << text;

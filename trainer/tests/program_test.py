@@ -216,9 +216,15 @@ class ExitCodes(unittest.TestCase):
     def test_cuda_where_there_is_none_is_one_clear_line(self):
         if "cuda" in json.loads(Run("--list").out)["devices"]:
             self.skipTest("this machine has CUDA")
-        run = Run("--device", "cuda")
-        self.assertEqual(run.code, 3)
-        self.assertEqual(run.error.count("\n"), 1)
+        for device in ("cuda", "cuda:0", "cuda:12"):
+            run = Run("--device", device)
+            self.assertEqual(run.code, 3)
+            self.assertEqual(run.error.count("\n"), 1)
+            self.assertIn(f"--device {device}", run.error)
+
+    def test_what_is_no_device_is_refused(self):
+        for device in ("gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:1234", "CPU", ""):
+            self.assertEqual(Run("--device", device).code, 2, device)
 
     def test_a_loss_that_is_no_number_is_divergence(self):
         run = Run(*SHORT[:-1], "5", "--learning-rate", "1000", "--weight-decay", "10")
