@@ -12,13 +12,12 @@ Result<void> check_device(const std::string& name) {
   const torch::Device device(name);
   const auto count = device.is_cuda() ? static_cast<std::int64_t>(torch::cuda::device_count()) : 0;
   if (device.is_cuda() && count == 0) {
-    return tl::unexpected(Error{ExitCode::kEnvironment, fmt::format("--device {}: this libtorch or this machine has no "
-                                                                    "CUDA; use cpu",
-                                                                    name)});
+    const std::string why = fmt::format("--device {}: this libtorch or this machine has no CUDA; use cpu", name);
+    return tl::unexpected(Error{ExitCode::kEnvironment, why});
   }
   if (device.is_cuda() && device.has_index() && device.index() >= count) {
-    return tl::unexpected(
-        Error{ExitCode::kEnvironment, fmt::format("--device {}: there are {}, from cuda:0 on", name, count)});
+    const std::string why = fmt::format("--device {}: there are {}, from cuda:0 on", name, count);
+    return tl::unexpected(Error{ExitCode::kEnvironment, why});
   }
   return {};
 }
