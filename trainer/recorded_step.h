@@ -41,7 +41,6 @@ class RecordedStep {
   /// Drops the recording: parameters, or what is frozen of them, have changed.
   void forget();
 
-  [[nodiscard]] bool recorded() const { return graph_ != nullptr; }
   [[nodiscard]] const std::string& refusal() const { return refusal_; }
 
  private:
