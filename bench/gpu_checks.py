@@ -40,7 +40,7 @@ STUDY = """\
 [study]
 name = "gpu-check"
 seed = 1
-repetitions = 4
+repetitions = 6
 
 [workload.lenet]
 trainer = "builtin"
